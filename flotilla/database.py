@@ -1,0 +1,33 @@
+"""The connection to PostgreSQL, and the schema's migrations."""
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine
+
+
+def connect(url: str, *, pool_size: int = 5) -> Engine:
+    """An engine with at most `pool_size` connections. No server-side prepared statements: a proxy would pin on them."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=30,
+        connect_args={"prepare_threshold": None, "connect_timeout": 5, "application_name": "flotilla"},
+    )
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's settings for our migrations, run on `connection`."""
+    config = Config()
+    config.set_main_option("script_location", str(files("flotilla") / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Brings the schema to this version, in one transaction; safe to repeat and to run from two places at once."""
+    with engine.begin() as connection:
+        command.upgrade(alembic_config(connection), "head")

@@ -1,0 +1,51 @@
+"""From `pending` to `queued` and back: which runs to send, and what became of the sending."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from flotilla.states import Priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Startable:
+    """A pending run that may start now."""
+
+    run_id: str
+    priority: Priority
+    tenant: str
+
+
+_STARTABLE = text("""
+    SELECT runs.id, jobs.priority, jobs.tenant
+    FROM runs JOIN jobs ON jobs.id = runs.job_id
+    WHERE runs.state = 'pending' AND (runs.not_before IS NULL OR runs.not_before <= now())
+    ORDER BY jobs.priority, runs.id
+    LIMIT :most
+""")
+
+_SENT = text("""
+    UPDATE runs SET state = 'queued', waiting_on = 'worker', queued_at = now(), not_before = NULL
+    WHERE id = ANY(:ids) AND state = 'pending'
+""")
+
+_FORGET = text("""
+    UPDATE runs SET state = 'pending', waiting_on = 'dispatch' WHERE state = 'queued'
+""")
+
+
+def startable(connection: Connection, *, most: int) -> list[Startable]:
+    """Pending runs that may start now, high priority first, oldest first."""
+    rows = connection.execute(_STARTABLE, {"most": most})
+    return [Startable(run_id=row.id, priority=Priority(row.priority), tenant=row.tenant) for row in rows]
+
+
+def mark_sent(connection: Connection, run_ids: Sequence[str]) -> int:
+    """Moves runs whose message was sent from `pending` to `queued`; a run claimed meanwhile stays as it is."""
+    return connection.execute(_SENT, {"ids": list(run_ids)}).rowcount
+
+
+def forget_messages(connection: Connection) -> int:
+    """Makes every queued run pending again: for a queue that lost its messages. A message too many costs one claim."""
+    return connection.execute(_FORGET).rowcount
