@@ -4,12 +4,13 @@ The message goes first: a crash between the two leaves the run pending, which is
 once more. A message too many costs one claim; a message too few would cost the run.
 """
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from sqlalchemy import Engine
 
 from flotilla.queue import RunQueue
-from flotilla.store.dispatching import Startable, mark_sent, startable
+from flotilla.store.dispatching import Startable, mark_sent, startable, startable_of
 
 RUNS_A_ROUND = 1_000
 
@@ -28,6 +29,13 @@ def dispatch(engine: Engine, queue: RunQueue, *, most: int = 100_000) -> int:
         if moved < RUNS_A_ROUND:
             break
     return queued
+
+
+def send_startable(engine: Engine, queue: RunQueue, run_ids: Sequence[str]) -> int:
+    """Sends messages for those of these runs that may start now; returns how many were queued."""
+    with engine.begin() as connection:
+        runs = startable_of(connection, run_ids)
+    return _send(engine, queue, runs)
 
 
 def _send(engine: Engine, queue: RunQueue, runs: list[Startable]) -> int:

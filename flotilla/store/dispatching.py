@@ -1,9 +1,10 @@
 """From `pending` to `queued` and back: which runs to send, and what became of the sending."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from flotilla.states import Priority
 
@@ -17,17 +18,20 @@ class Startable:
     tenant: str
 
 
-_STARTABLE = text("""
+_STARTABLE_RUNS = """
     SELECT runs.id, jobs.priority, jobs.tenant
     FROM runs JOIN jobs ON jobs.id = runs.job_id
-    WHERE runs.state = 'pending' AND (runs.not_before IS NULL OR runs.not_before <= now())
-    ORDER BY jobs.priority, runs.id
+    WHERE runs.state = 'pending' AND (runs.not_before IS NULL OR runs.not_before <= now()) {and_more}
+    ORDER BY jobs.priority, jobs.tenant, runs.id
     LIMIT :most
-""")
+"""
+
+_STARTABLE = text(_STARTABLE_RUNS.format(and_more=""))
+_STARTABLE_OF = text(_STARTABLE_RUNS.format(and_more="AND runs.id = ANY(:ids)"))
 
 _SENT = text("""
     UPDATE runs SET state = 'queued', waiting_on = 'worker', queued_at = now(), not_before = NULL
-    WHERE id = ANY(:ids) AND state = 'pending'
+    WHERE id = ANY(:ids) AND state = 'pending' AND (not_before IS NULL OR not_before <= now())
 """)
 
 _FORGET = text("""
@@ -37,7 +41,15 @@ _FORGET = text("""
 
 def startable(connection: Connection, *, most: int) -> list[Startable]:
     """Pending runs that may start now, high priority first, oldest first."""
-    rows = connection.execute(_STARTABLE, {"most": most})
+    return _read(connection.execute(_STARTABLE, {"most": most}))
+
+
+def startable_of(connection: Connection, run_ids: Sequence[str]) -> list[Startable]:
+    """Those of the given runs that are pending and may start now."""
+    return _read(connection.execute(_STARTABLE_OF, {"ids": list(run_ids), "most": len(run_ids)}))
+
+
+def _read(rows: Iterable[Row[Any]]) -> list[Startable]:
     return [Startable(run_id=row.id, priority=Priority(row.priority), tenant=row.tenant) for row in rows]
 
 

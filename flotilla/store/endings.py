@@ -4,9 +4,10 @@ Every way goes through `_end`: the trial is closed with its ending and cause, th
 the run moved, all in the caller's transaction and under the run's row lock.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from sqlalchemy import Connection, Row, text
 
@@ -42,6 +43,12 @@ class Ending:
         if "reward" in self.rewards:
             return self.rewards["reward"]
         return next(iter(self.rewards.values())) if len(self.rewards) == 1 else None
+
+    def mapped(self, change: Callable[[str], str]) -> Self:
+        """The same ending with `change` applied to every text of it, the result's included."""
+        message, log_tail = self.message and change(self.message), self.log_tail and change(self.log_tail)
+        result = None if self.result is None else json.loads(change(json.dumps(self.result)))
+        return replace(self, message=message, log_tail=log_tail, result=result)
 
 
 _LOCKED = """

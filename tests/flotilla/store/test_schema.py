@@ -1,0 +1,62 @@
+"""Python and PostgreSQL cannot disagree: tables, enums, and the facts that the database itself holds together."""
+
+from enum import StrEnum
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
+
+from flotilla.database import migrate
+from flotilla.layout import BundleFormat
+from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
+from flotilla.tables import metadata
+from tests.flotilla.store.conftest import Fleet
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrating_again_changes_nothing(engine: Engine) -> None:
+    migrate(engine)
+    migrate(engine)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("run_state", RunState),
+        ("trial_state", TrialState),
+        ("job_state", JobState),
+        ("worker_state", WorkerState),
+        ("priority", Priority),
+        ("waiting_on", WaitingOn),
+        ("bundle_format", BundleFormat),
+    ],
+)
+def test_an_enum_has_the_same_words_in_python_and_in_postgresql(
+    engine: Engine, name: str, words: type[StrEnum]
+) -> None:
+    with engine.connect() as connection:
+        labels = connection.execute(text(f"SELECT unnest(enum_range(NULL::{name}))::text")).scalars()
+        assert list(labels) == [word.value for word in words]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        "state = 'graded', waiting_on = NULL, waiting_since = NULL, finished_at = now()",
+        "state = 'errored', waiting_on = NULL, waiting_since = NULL, finished_at = now()",
+        "state = 'running', waiting_on = NULL, waiting_since = NULL",
+        "finished_at = now()",
+        "waiting_on = NULL",
+        "number = 0",
+    ],
+)
+def test_the_database_refuses_a_run_whose_facts_contradict_each_other(fleet: Fleet, nonsense: str) -> None:
+    (run_id,) = fleet.job()
+    with pytest.raises(IntegrityError):
+        fleet.do(lambda connection: connection.execute(text(f"UPDATE runs SET {nonsense} WHERE id = '{run_id}'")))
