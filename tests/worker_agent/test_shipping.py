@@ -1,0 +1,141 @@
+"""What leaves the worker while a trial runs and when it is over."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from flotilla.store.logs import Stream
+from worker_agent.publication import publish
+from worker_agent.redaction import Redactor
+from worker_agent.shipping import TrialLogs
+
+SECRET = "hunter2-hunter2"
+
+
+class Trial:
+    """A local trial directory, its shared one, and the shipper between them."""
+
+    def __init__(self, place: Path) -> None:
+        self.local, self.shared = place / "local", place / "shared"
+        for folder in ("agent", "verifier", "artifacts"):
+            (self.local / folder).mkdir(parents=True)
+        self.redactor = Redactor([SECRET])
+        self.logs = TrialLogs(local=self.local, shared=self.shared, agent="oracle", redactor=self.redactor)
+
+    def append(self, name: str, text: str) -> None:
+        with (self.local / name).open("a") as file:
+            file.write(text)
+
+    def finish(self) -> None:
+        self.logs.ship(final=True)
+        publish(self.local, self.shared, redactor=self.redactor, shipped=self.logs.shipped)
+
+    def read(self, name: str) -> str:
+        return (self.shared / name).read_text()
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Trial:
+    return Trial(tmp_path)
+
+
+def test_a_log_is_shipped_as_it_grows_and_its_size_told(trial: Trial) -> None:
+    trial.append("trial.log", "a" * 100)
+    first = trial.logs.ship()[Stream.TRIAL]
+    trial.append("trial.log", "b" * 100)
+    second = trial.logs.ship()[Stream.TRIAL]
+    assert (first[0], second[0]) == ("trial.log", "trial.log")
+    assert first[1] < second[1] == len(trial.read("trial.log"))
+
+
+def test_a_round_without_growth_tells_nothing(trial: Trial) -> None:
+    trial.append("trial.log", "a" * 100)
+    trial.logs.ship()
+    assert trial.logs.ship() == {}
+
+
+def test_a_secret_that_comes_in_two_pieces_is_never_shipped(trial: Trial) -> None:
+    trial.append("agent/oracle.txt", "key " + SECRET[:7])
+    trial.logs.ship()
+    trial.append("agent/oracle.txt", SECRET[7:] + " end")
+    trial.logs.ship(final=True)
+    assert SECRET[:7] not in trial.read("agent/oracle.txt")
+    assert len(trial.read("agent/oracle.txt")) == len("key " + SECRET + " end")
+
+
+def test_what_was_shipped_is_not_copied_over_at_the_end(trial: Trial) -> None:
+    trial.append("trial.log", "as it was\n")
+    trial.logs.ship(final=True)
+    (trial.local / "trial.log").write_text("changed behind our back\n")
+    publish(trial.local, trial.shared, redactor=trial.redactor, shipped=trial.logs.shipped)
+    assert trial.read("trial.log") == "as it was\n"
+
+
+def test_the_logs_of_steps_follow_each_other_in_one_stream(trial: Trial) -> None:
+    for step in ("one", "two"):
+        trial.append("agent/oracle.txt", f"begin {step}\n")
+        trial.logs.ship()
+        trial.append("agent/oracle.txt", f"end {step}\n")
+        folder = trial.local / "steps" / step / "agent"
+        folder.mkdir(parents=True)
+        (trial.local / "agent/oracle.txt").rename(folder / "oracle.txt")
+    trial.finish()
+    assert trial.read("agent/oracle.txt") == "begin one\nend one\nbegin two\nend two\n"
+    assert trial.read("steps/one/agent/oracle.txt") == "begin one\nend one\n"
+
+
+def test_a_step_that_was_over_before_anybody_looked_is_in_the_stream(trial: Trial) -> None:
+    folder = trial.local / "steps/one/agent"
+    folder.mkdir(parents=True)
+    (folder / "oracle.txt").write_text("quick\n")
+    trial.finish()
+    assert trial.read("agent/oracle.txt") == "quick\n"
+
+
+def test_another_agents_log_is_found_whatever_its_name(trial: Trial) -> None:
+    trial.append("agent/terminus_2.pane", "$ ls\n")
+    assert trial.logs.ship(final=True)[Stream.AGENT] == ("agent/terminus_2.pane", 5)
+
+
+@pytest.mark.parametrize("name", ["agent/oracle.txt", "verifier/test-stdout.txt", "artifacts/x"])
+def test_a_link_that_a_task_left_leads_nobody_out_of_its_directory(trial: Trial, tmp_path: Path, name: str) -> None:
+    (tmp_path / "connection.json").write_text("the host's own secret")
+    (trial.local / name).symlink_to(tmp_path / "connection.json")
+    trial.finish()
+    assert not os.path.lexists(trial.shared / name)
+
+
+def test_a_linked_folder_is_not_entered(trial: Trial, tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host/oracle.txt").write_text("the host's own")
+    (trial.local / "agent").rmdir()
+    (trial.local / "agent").symlink_to(tmp_path / "host")
+    trial.finish()
+    assert not (trial.shared / "agent/oracle.txt").exists()
+
+
+def test_a_pipe_where_a_log_should_be_hangs_nobody(trial: Trial) -> None:
+    os.mkfifo(trial.local / "agent/oracle.txt")
+    trial.finish()
+    assert not (trial.shared / "agent/oracle.txt").exists()
+
+
+def test_the_result_comes_last_and_is_redacted(trial: Trial) -> None:
+    trial.append("result.json", f'{{"key": "{SECRET}"}}')
+    trial.append("artifacts/output.bin", "x")
+    trial.finish()
+    assert SECRET not in trial.read("result.json")
+    result, others = (trial.shared / "result.json").stat(), (trial.shared / "artifacts/output.bin").stat()
+    assert result.st_mtime_ns >= others.st_mtime_ns
+
+
+def test_a_write_that_failed_is_done_again_and_nothing_comes_twice(trial: Trial) -> None:
+    trial.append("trial.log", "one\n")
+    trial.shared.write_text("a file where the directory should be")
+    with pytest.raises(OSError, match=r"trial\.log|shared"):
+        trial.logs.ship(final=True)
+    trial.shared.unlink()
+    trial.append("trial.log", "two\n")
+    trial.finish()
+    assert trial.read("trial.log") == "one\ntwo\n"

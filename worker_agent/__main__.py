@@ -1,0 +1,109 @@
+"""`python -m worker_agent`: one worker, from its settings to its end."""
+
+import asyncio
+import logging
+import os
+import sys
+from importlib.metadata import version
+
+from flotilla import __version__
+from flotilla.archive import Limits
+from flotilla.database import connect
+from flotilla.ids import new_id
+from flotilla.layout import Layout
+from flotilla.queue import RunQueue, sqs_client
+from flotilla.store.endings import take_back_from_former
+from flotilla.store.workers import NewWorker, register_worker
+from worker_agent.bundle_cache import BundleCache
+from worker_agent.environments import Chosen, EnvironmentUnavailable, choose, environment_of
+from worker_agent.equipment import Equipment
+from worker_agent.janitor import clear_leftovers, remove_docker_objects
+from worker_agent.secret_values import SecretValues
+from worker_agent.settings import SettingMissing, WorkerSettings
+from worker_agent.supervisor import Supervisor
+from worker_agent.threads import DATABASE_CONNECTIONS, Threads
+from worker_agent.trial import PRELOADED
+from worker_agent.trial_processes import NurseryDied, TrialProcesses
+
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "DOCKER_HOST", "DOCKER_CONFIG", "SSL_CERT_FILE")
+"""The worker's variables that a trial's process gets too; everything else stays here."""
+
+_log = logging.getLogger("worker_agent")
+
+
+async def work(settings: WorkerSettings) -> None:
+    """One incarnation of a worker: clears up after the last one, then works until it is told to stop."""
+    chosen = await choose(settings.environment, scratch=settings.scratch, environ=os.environ)
+    _log.info("%s with %d slots; trials run in %s: %s", settings.name, settings.slots, chosen.name, chosen.reason)
+    await clear_leftovers(settings, chosen)
+    equipment = await _equip(settings, chosen)
+    await equipment.threads.database(lambda connection: register_worker(connection, _introduction(equipment, chosen)))
+    taken_back = await equipment.threads.database(
+        lambda connection: take_back_from_former(connection, worker_name=settings.name, worker_id=equipment.worker_id)
+    )
+    await equipment.threads.queue(lambda: equipment.send_again(taken_back))
+    try:
+        await Supervisor(equipment).run()
+    finally:
+        await equipment.processes.close()
+        await remove_docker_objects(settings, chosen)
+        equipment.threads.close()
+
+
+async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
+    settings.scratch.mkdir(parents=True, exist_ok=True)
+    variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS)
+    threads, layout = Threads(engine), Layout(settings.shared)
+    client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region)
+    processes = await TrialProcesses.open(
+        scratch=settings.scratch, modules=[*PRELOADED, *chosen.modules], environment=variables
+    )
+    return Equipment(
+        worker_id=new_id("worker"),
+        engine=engine,
+        settings=settings,
+        threads=threads,
+        queue=RunQueue(client, urls=settings.queue_urls),
+        layout=layout,
+        bundles=BundleCache(settings.scratch / "bundles", layout=layout, limits=Limits(), threads=threads),
+        processes=processes,
+        secret_values=SecretValues(file=settings.secrets_file, environment=os.environ),
+        trial_variables=variables,
+        environment_of=environment_of(chosen, settings),
+    )
+
+
+def _introduction(equipment: Equipment, chosen: Chosen) -> NewWorker:
+    return NewWorker(
+        id=equipment.worker_id,
+        name=equipment.settings.name,
+        slots=equipment.settings.slots,
+        environment=chosen.name,
+        version=__version__,
+        harbor_version=version("harbor"),
+    )
+
+
+def main() -> int:
+    """Exit 0 when it was told to stop, 1 when it could not go on, 2 when it cannot begin."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        asyncio.run(work(WorkerSettings.read(os.environ)))
+    except (SettingMissing, EnvironmentUnavailable) as fault:
+        _log.error("%s", fault)
+        return 2
+    except NurseryDied as fault:
+        _log.error("%s", fault)
+        return 1
+    except Exception:
+        _log.exception("the worker cannot go on")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # a long poll that nobody waits for any more may still hold its thread

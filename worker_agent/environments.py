@@ -1,0 +1,80 @@
+"""Where trials run: in Docker where an engine answers, else in a sandbox of this host; said plainly either way."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flotilla.store.leases import Claimed
+from worker_agent.docker.engine import DEFAULT_HOST, Engine
+from worker_agent.docker.errors import EngineError, EngineUnavailableError
+from worker_agent.sandbox.availability import refused_on_aws, why_unavailable
+from worker_agent.settings import Wanted, WorkerSettings
+
+DOCKER_CLASS = "worker_agent.docker.environment:DockerTrialEnvironment"
+SANDBOX_CLASS = "worker_agent.sandbox.environment:SandboxEnvironment"
+LABEL = "flotilla"
+
+
+class EnvironmentUnavailable(Exception):
+    """Trials cannot run in the wanted environment here; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The environment that trials run in, and why; `docker_host` is the engine's address where it is Docker."""
+
+    name: Wanted
+    reason: str
+    docker_host: str | None = None
+
+    @property
+    def modules(self) -> Sequence[str]:
+        """What the nursery imports for it."""
+        return ((DOCKER_CLASS if self.name is Wanted.DOCKER else SANDBOX_CLASS).partition(":")[0],)
+
+
+async def choose(wanted: Wanted, *, scratch: Path, environ: Mapping[str, str]) -> Chosen:
+    """What is wanted, or with `auto` what this host can do: Docker first. Raises EnvironmentUnavailable."""
+    docker, why_not = await _docker(environ) if wanted is not Wanted.SANDBOX else (None, "")
+    if docker is not None:
+        return docker
+    if wanted is Wanted.DOCKER:
+        raise EnvironmentUnavailable(f"{why_not}; start one, or choose --environment sandbox")
+    fault = refused_on_aws(environ) or await why_unavailable(scratch)
+    if fault:
+        raise EnvironmentUnavailable(f"{why_not}; {fault}" if why_not else fault)
+    reason = "a sandbox made of Linux namespaces over this host's own programs"
+    return Chosen(name=Wanted.SANDBOX, reason=f"{why_not}: {reason}" if why_not else reason)
+
+
+async def _docker(environ: Mapping[str, str]) -> tuple[Chosen | None, str]:
+    host = environ.get("DOCKER_HOST") or DEFAULT_HOST
+    try:
+        version = await Engine(host).json("GET", "/version")
+    except (EngineError, EngineUnavailableError, ValueError) as fault:
+        return None, f"no Docker engine answers at {host} ({fault})"
+    return Chosen(name=Wanted.DOCKER, reason=f"Docker engine {version['Version']} at {host}", docker_host=host), ""
+
+
+def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claimed, Path], Mapping[str, Any]]:
+    """A function from a run and its scratch directory to Harbor's environment settings for its trial."""
+    if chosen.name is Wanted.SANDBOX:
+        hidden = [str(path) for path in (*settings.hidden, settings.shared, settings.scratch)]
+        return lambda _, scratch: {
+            "import_path": SANDBOX_CLASS,
+            "kwargs": {"scratch": str(scratch / "sandbox"), "hidden": hidden},
+        }
+    return lambda run, _: {
+        "import_path": DOCKER_CLASS,
+        "kwargs": {
+            "labels": {**worker_labels(settings), f"{LABEL}.run": run.lease.run_id, f"{LABEL}.trial": run.trial_name},
+            "network": f"{LABEL}-{settings.name}",
+            "lock_dir": str(settings.scratch / "governor"),
+        },
+    }
+
+
+def worker_labels(settings: WorkerSettings) -> dict[str, str]:
+    """The labels of every Docker object that this worker's trials make."""
+    return {f"{LABEL}.worker": settings.name}

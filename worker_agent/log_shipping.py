@@ -1,0 +1,52 @@
+"""The shipping loop: what the logs of all trials grew by, every second, and their sizes in one statement."""
+
+import asyncio
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from flotilla.store.logs import Shipped, record_shipped
+from worker_agent.equipment import Equipment
+from worker_agent.roster import Roster
+
+ROUND_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class LogShipping:
+    """Ships for every trial at once; a size that could not be recorded is recorded with the next round's."""
+
+    def __init__(self, *, equipment: Equipment, roster: Roster) -> None:
+        self._equipment = equipment
+        self._roster = roster
+        self._unrecorded: list[Shipped] = []
+
+    async def run(self) -> None:
+        """One round a second, until it is cancelled."""
+        while True:
+            await self.ship_once()
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def ship_once(self) -> None:
+        """One round. A trial whose files cannot be written is reported and tried again; it holds up no other."""
+        assignments = list(self._roster.assignments.values())
+        rounds = await asyncio.gather(*(one.ship() for one in assignments), return_exceptions=True)
+        for shipped in rounds:
+            if isinstance(shipped, Shipped):
+                self._unrecorded.append(shipped)
+            elif isinstance(shipped, OSError):
+                _log.warning("logs were not shipped: %s", shipped)
+            elif shipped is not None:
+                raise shipped
+        if self._unrecorded:
+            await self._record()
+
+    async def _record(self) -> None:
+        shipped = self._unrecorded
+        try:
+            await self._equipment.threads.database(lambda connection: record_shipped(connection, shipped))
+        except SQLAlchemyError as fault:
+            _log.warning("shipped sizes were not recorded: %s", fault)
+        else:
+            self._unrecorded = []

@@ -1,0 +1,152 @@
+"""The fork server: a process that has Harbor imported and forks one child a trial.
+
+One JSON line on standard input is one order; one JSON line on standard output tells a birth or an end. It is ours
+because `multiprocessing`'s outlives a killed parent, lets no child notice its parent's death and shows every child's
+secrets in `/proc`: here the nursery dies with the supervisor, the children with it, and secrets come with the order.
+"""
+
+import argparse
+import ctypes
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from typing import Any, NoReturn
+
+GRACE_SECONDS = 20.0  # what children get, after SIGTERM, to let Harbor take its containers down
+_PR_SET_PDEATHSIG = 1
+_ORDERS, _REPORTS = 0, 1  # file descriptors
+
+
+def die_with_parent(deadly: signal.Signals) -> None:
+    """Asks the kernel to send us this signal when the thread that made us ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(deadly))
+
+
+def _report(**words: Any) -> None:
+    os.write(_REPORTS, (json.dumps(words) + "\n").encode())
+
+
+def _become_trial(order: dict[str, Any], nursery: int) -> NoReturn:
+    """In the child: own session, scrubbed environment, no descriptor of the nursery's, then the trial."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # the nursery's handlers would end our siblings
+    os.setsid()
+    die_with_parent(signal.SIGTERM)
+    if os.getppid() != nursery:
+        os._exit(1)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    tempfile.tempdir = None  # chosen anew, from the new environment
+    log = os.open(order["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    for descriptor, instead in ((_ORDERS, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
+        os.dup2(instead, descriptor)
+    os.closerange(3, 1024)
+    os._exit(_run(order))
+
+
+def _run(order: dict[str, Any]) -> int:
+    module, _, function = order["entry"].partition(":")
+    code = 70
+    try:
+        code = int(getattr(importlib.import_module(module), function)(**order["arguments"]))
+    except BaseException:  # the child's last frame: whatever it was goes to its log
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+class Nursery:
+    """The loop: orders in, births and ends out, until standard input ends; then every child is ended."""
+
+    def __init__(self) -> None:
+        self._children: dict[int, str] = {}
+        self._unread = b""
+        self._open = True
+        self._last_call: float | None = None
+        self._woken, wakeup = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(wakeup, False)
+        signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: self._close())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the supervisor's to answer
+
+    def run(self) -> None:
+        _report(ready=os.getpid())
+        while self._open or self._children:
+            watched = [self._woken, *([_ORDERS] if self._open else [])]
+            readable = select.select(watched, [], [], 1.0)[0]
+            if self._woken in readable:
+                os.read(self._woken, 4096)
+            if _ORDERS in readable:
+                self._take_orders()
+            self._bury()
+            self._insist()
+
+    def _take_orders(self) -> None:
+        data = os.read(_ORDERS, 1 << 16)
+        if not data:
+            return self._close()
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            order = json.loads(line)
+            nursery = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                _become_trial(order, nursery)
+            self._children[pid] = order["id"]
+            _report(id=order["id"], pid=pid)
+        return None
+
+    def _bury(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            name = self._children.pop(pid)
+            try:
+                _report(id=name, code=os.waitstatus_to_exitcode(status))
+            except BrokenPipeError:  # the supervisor is gone: nobody is left to tell
+                self._close()
+
+    def _close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._last_call = time.monotonic() + GRACE_SECONDS
+        self._signal_all(signal.SIGTERM)
+
+    def _insist(self) -> None:
+        if self._last_call is not None and time.monotonic() > self._last_call:
+            self._signal_all(signal.SIGKILL)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for pid in self._children:
+            os.kill(pid, number)  # not reaped yet, so the pid is still the child's
+
+
+def main() -> None:
+    """`python -m worker_agent.nursery --scratch DIR MODULE…`: imports the modules, then serves orders."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--scratch", required=True, help="names the worker whose nursery this is, for its successor")
+    parser.add_argument("modules", nargs="*")
+    arguments = parser.parse_args()
+    die_with_parent(signal.SIGTERM)
+    for module in arguments.modules:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # the children share these pages: the collector must not touch them
+    Nursery().run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The receive loop of one queue: reserve slots, wait for messages, claim their runs, carry them out."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from flotilla.ids import new_trial_name
+from flotilla.messages import Message
+from flotilla.queue import QueueUnavailable, Received
+from flotilla.states import TERMINAL, Priority, RunState
+from flotilla.store.leases import Claimed, Refusal, Refused, claim
+from worker_agent.assignment import Assignment
+from worker_agent.equipment import Equipment
+from worker_agent.roster import Roster
+from worker_agent.slots import Reservation, Slots
+
+PAUSE_SECONDS = 2.0  # after a queue or a database that does not answer
+
+_log = logging.getLogger(__name__)
+
+
+class Receiver:
+    """Receives from one queue until told to stop. A failing run ends inside its own task."""
+
+    def __init__(self, priority: Priority, *, equipment: Equipment, slots: Slots, roster: Roster) -> None:
+        self._priority = priority
+        self._equipment = equipment
+        self._slots = slots
+        self._roster = roster
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ends once `stop` is set and the poll under way, whose messages are given back, has returned."""
+        while not stop.is_set():
+            reservation = await _unless_stopped(self._slots.reserve(self._priority), stop)
+            if reservation is None:
+                return
+            received = await self._receive(reservation, stop)
+            await self._slots.settle(reservation, used=len(received.messages))
+            for message in received.messages:
+                task = asyncio.create_task(self._handle(message, stopping=stop.is_set()))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _receive(self, reservation: Reservation, stop: asyncio.Event) -> Received:
+        poll = self._equipment.threads.receive(
+            lambda: self._equipment.queue.receive(
+                self._priority,
+                most=reservation.slots,
+                wait_seconds=reservation.wait_seconds,
+                visibility_seconds=round(self._equipment.settings.lease_seconds),
+            )
+        )
+        try:
+            received = await poll
+        except QueueUnavailable as fault:
+            _log.warning("%s", fault)
+            await _unless_stopped(asyncio.sleep(PAUSE_SECONDS), stop)
+            return Received(messages=(), unreadable=())
+        for unreadable in received.unreadable:  # it stays, and ends in the dead-letter queue
+            _log.error("message %s cannot be read: %s", unreadable.message_id, unreadable.fault)
+        return received
+
+    async def _handle(self, message: Message, *, stopping: bool) -> None:
+        """A message, from its receipt until it is deleted, hidden or given back."""
+        self._roster.receive(message)
+        try:
+            if stopping:
+                await self._hide(message, seconds=0)
+            else:
+                await self._claim_and_carry_out(message)
+        except (QueueUnavailable, SQLAlchemyError) as fault:
+            _log.warning("run %s: %s; its message comes back by itself", message.run_id, fault)
+        except Exception:  # a fault of ours ends in its own slot; the next renewal gives the run back
+            _log.exception("run %s", message.run_id)
+        finally:
+            self._roster.done(message)
+            await self._slots.release(self._priority)
+
+    async def _claim_and_carry_out(self, message: Message) -> None:
+        name = new_trial_name()
+        answer = await self._equipment.threads.database(
+            lambda connection: claim(
+                connection,
+                run_id=message.run_id,
+                worker_id=self._equipment.worker_id,
+                trial_id=f"trial_{uuid4().hex}",
+                trial_name=name,
+                lease_seconds=self._equipment.settings.lease_seconds,
+            )
+        )
+        if isinstance(answer, Claimed):
+            await self._carry_out(Assignment(answer, message=message, equipment=self._equipment))
+        else:
+            await self._answer_refusal(message, answer)
+
+    async def _carry_out(self, assignment: Assignment) -> None:
+        self._roster.begin(assignment)
+        state = await assignment.carry_out()
+        if state is not None:
+            await self._answer_ending(assignment.message, state)
+
+    async def _answer_refusal(self, message: Message, refused: Refused) -> None:
+        if refused.refusal is Refusal.LEASED:
+            await self._hide(message, seconds=refused.seconds)
+        else:
+            await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))
+
+    async def _answer_ending(self, message: Message, state: RunState) -> None:
+        """The old message goes once its run is terminal, or once a newer one is on its way."""
+        if state not in TERMINAL:
+            await self._equipment.threads.queue(lambda: self._equipment.send_again([message.run_id]))
+        await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))
+
+    async def _hide(self, message: Message, *, seconds: int) -> None:
+        await self._equipment.threads.queue(lambda: self._equipment.queue.hide({message: seconds}))
+
+
+async def _unless_stopped[T](work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
+    """The work's result, or None if the stop came first; the work is cancelled then."""
+    task = asyncio.create_task(work)
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if task.done():
+        return task.result()
+    task.cancel()
+    return None

@@ -1,0 +1,179 @@
+"""Ships a trial's logs to the shared file system while they grow. What was shipped is the log.
+
+Each source is read where it grows, redacted, and appended at the same relative path. Nothing on the local side is
+trusted: a task can put a link where its log should be, so no link is followed and only plain files are read.
+"""
+
+import itertools
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from flotilla.store.logs import Stream
+from worker_agent.redaction import Redactor
+
+READ_BYTES = 1 << 20
+MOST_READS_A_ROUND = 8  # so that one trial that prints without end does not hold up the others
+
+_AGENT_ENDINGS = (".txt", ".log", ".pane", ".jsonl")
+
+
+def open_plain(path: Path, *, within: Path) -> int | None:
+    """A descriptor to read a plain file below `within`, following no link on the way; None if there is none."""
+    try:
+        directory = os.open(within, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:  # Harbor has not made it yet
+        return None
+    try:
+        *folders, name = path.relative_to(within).parts
+        for folder in folders:
+            inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            os.close(directory)
+            directory = inner
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+    except OSError:  # not there yet, or a link where none may be
+        return None
+    finally:
+        os.close(directory)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stream:
+    """One log: the file that grows now, what of it waits for its secrets to be complete, and how much was shipped.
+
+    The descriptor is kept: when Harbor moves a step's log away, its last lines are still read.
+    """
+
+    name: PurePosixPath
+    local: Path
+    target: Path
+    redactor: Redactor
+    descriptor: int | None = None
+    seen: set[int] = field(default_factory=set)
+    read: int = 0
+    shipped: int = 0
+    unshipped: bytes = b""
+
+    def advance(self, *, moved: Sequence[Path], final: bool) -> bool:
+        """Ships what grew; `final` also ships what was held back. Says whether the log grew."""
+        before = self.shipped
+        self._drain(final=final)
+        for path in (self.local / self.name, *moved):
+            if self._turn_to(path):
+                self._drain(final=final)
+        if final:
+            self._append(self.redactor.whole(self.unshipped))
+            self.close()
+        return self.shipped > before
+
+    def _turn_to(self, path: Path) -> bool:
+        """Goes on with the file of that name if it is another one than those seen; says whether it did."""
+        descriptor = open_plain(path, within=self.local)
+        if descriptor is None:
+            return False
+        inode = os.fstat(descriptor).st_ino
+        if inode in self.seen:
+            os.close(descriptor)
+            return False
+        self.close()
+        self.seen.add(inode)
+        self.descriptor, self.read = descriptor, 0
+        return True
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+        self.descriptor = None
+
+    def _drain(self, *, final: bool) -> None:
+        """Reads and ships to the end of the file, or as far as one round goes."""
+        if self.descriptor is None:
+            return
+        if os.fstat(self.descriptor).st_size < self.read:
+            self.read = 0  # somebody emptied it: what comes now is new
+        for _ in itertools.count() if final else range(MOST_READS_A_ROUND):
+            data = os.pread(self.descriptor, READ_BYTES, self.read)
+            self.read += len(data)
+            self.unshipped += data
+            self._append(self.redactor.prefix(self.unshipped))
+            if len(data) < READ_BYTES:
+                return
+
+    def _append(self, data: bytes) -> None:
+        """Writes at the offset that was reached, so that a write that failed half-way is simply done again."""
+        if not data:
+            return
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.target, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            written = 0
+            while written < len(data):
+                written += os.pwrite(descriptor, data[written:], self.shipped + written)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.shipped += len(data)
+        self.unshipped = self.unshipped[len(data) :]
+
+
+@dataclass(slots=True, kw_only=True)
+class TrialLogs:
+    """The three streams of one trial, from its local directory to its directory on the shared file system."""
+
+    local: Path
+    shared: Path
+    agent: str
+    redactor: Redactor
+    _streams: dict[Stream, _Stream] = field(default_factory=dict)
+
+    def ship(self, *, final: bool = False) -> Mapping[Stream, tuple[str, int]]:
+        """Ships what grew since the last call; returns the streams that grew, with their file and size in bytes.
+
+        Raises OSError if the shared file system fails; nothing is lost then, the next call does it again.
+        """
+        grown = {}
+        for stream in Stream:
+            log = self._streams.get(stream) or self._found(stream)
+            if log is not None and log.advance(moved=self._moved(log.name), final=final):
+                grown[stream] = (str(log.name), log.shipped)
+        return grown
+
+    def close(self) -> None:
+        """Lets go of every file; what was not shipped is not shipped any more."""
+        for log in self._streams.values():
+            log.close()
+
+    @property
+    def shipped(self) -> frozenset[str]:
+        """The files that are complete once the last `ship` is done, relative to the trial's directory."""
+        return frozenset(str(log.name) for log in self._streams.values() if log.shipped)
+
+    def _found(self, stream: Stream) -> _Stream | None:
+        name = {Stream.TRIAL: "trial.log", Stream.VERIFIER: "verifier/test-stdout.txt"}.get(stream) or self._agent_log()
+        if name is None:
+            return None
+        self._streams[stream] = _Stream(
+            name=PurePosixPath(name), local=self.local, target=self.shared / name, redactor=self.redactor
+        )
+        return self._streams[stream]
+
+    def _agent_log(self) -> str | None:
+        """Most agents write `agent/{name}.txt`; for the others it is the first log that appears."""
+        folders = [self.local / "agent", *self._moved(PurePosixPath("agent"))]
+        names = sorted(path.name for folder in folders if folder.is_dir() for path in folder.iterdir())
+        logs = [name for name in names if name.endswith(_AGENT_ENDINGS)]
+        usual = f"{self.agent}.txt"
+        return f"agent/{usual if usual in logs else logs[0]}" if logs else None
+
+    def _moved(self, name: PurePosixPath) -> list[Path]:
+        """Where Harbor puts a file of that name when a step is over, oldest step first."""
+        steps = self.local / "steps"
+        folders = sorted(steps.iterdir(), key=lambda step: step.stat().st_mtime) if steps.is_dir() else []
+        return [step / name for step in folders]

@@ -1,0 +1,77 @@
+"""How many trials a worker may take on: slots are reserved before the call that may fill them."""
+
+import asyncio
+from dataclasses import dataclass
+
+from flotilla.states import Priority
+
+MOST_A_CALL = 10  # messages, by SQS's own limit
+LONG_POLL_SECONDS = 20  # SQS's own limit
+SHORT_POLL_SECONDS = 1  # while the last slot is promised to one queue, the other must not wait longer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Slots held for one receive call, and how long that call may wait."""
+
+    priority: Priority
+    slots: int
+    wait_seconds: int
+
+
+class Slots:
+    """The free slots of one worker, shared out between two queues.
+
+    High fills first: while its queue gives full hands, normal runs keep one slot in ten. While it is empty its poll
+    holds a single slot, and when that is the last free one the two queues take turns with it.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._held = {Priority.HIGH: 0, Priority.NORMAL: 0}
+        self._rushed = False
+        self._last_slot_went_to = Priority.HIGH
+        self._waiting: set[Priority] = set()
+        self._changed = asyncio.Condition()
+
+    @property
+    def free(self) -> int:
+        """Slots that neither run a trial nor are reserved."""
+        return self.total - sum(self._held.values())
+
+    async def reserve(self, priority: Priority) -> Reservation:
+        """Waits until this queue may have at least one slot, and holds what it may have."""
+        async with self._changed:
+            self._waiting.add(priority)
+            await self._changed.wait_for(lambda: self._allowed(priority) > 0)
+            slots = min(self._allowed(priority), MOST_A_CALL)
+            self._waiting.discard(priority)
+            if priority is Priority.HIGH and not self._rushed:
+                slots = 1
+            last = self.free == slots
+            self._last_slot_went_to = priority if last else self._last_slot_went_to
+            self._held[priority] += slots
+            wait = SHORT_POLL_SECONDS if last else LONG_POLL_SECONDS
+            return Reservation(priority=priority, slots=slots, wait_seconds=wait)
+
+    async def settle(self, reservation: Reservation, *, used: int) -> None:
+        """Gives back what a call did not fill, and learns from it whether high has more."""
+        async with self._changed:
+            self._held[reservation.priority] -= reservation.slots - used
+            if reservation.priority is Priority.HIGH:
+                self._rushed = used == reservation.slots
+            self._changed.notify_all()
+
+    async def release(self, priority: Priority) -> None:
+        """A slot is free again."""
+        async with self._changed:
+            self._held[priority] -= 1
+            self._changed.notify_all()
+
+    def _allowed(self, priority: Priority) -> int:
+        if self.free == 1 and self._waiting != {priority} and self._last_slot_went_to is priority:
+            return 0  # the other queue's turn
+        kept_for_normal = max(self.total // 10 - self._held[Priority.NORMAL], 0)
+        if priority is Priority.HIGH:
+            return self.free - kept_for_normal
+        return min(self.free, kept_for_normal) if self._rushed else self.free

@@ -1,0 +1,57 @@
+"""Threads for what blocks, apart by what they wait for: a slow mount must not hold up a renewal."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import Connection, Engine
+
+DATABASE_CONNECTIONS = 5  # a worker's share of the server's connections
+RECEIVE_THREADS = 2  # one long poll a queue
+QUEUE_THREADS = 4  # deletes, sends and visibility never wait behind a long poll
+FILE_THREADS = 8
+
+
+class Threads:
+    """One pool a kind of waiting. Statements of renewals have a thread of their own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._database = ThreadPoolExecutor(DATABASE_CONNECTIONS - 1, thread_name_prefix="database")
+        self._renewal = ThreadPoolExecutor(1, thread_name_prefix="renewal")
+        self._receive = ThreadPoolExecutor(RECEIVE_THREADS, thread_name_prefix="receive")
+        self._queue = ThreadPoolExecutor(QUEUE_THREADS, thread_name_prefix="queue")
+        self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
+
+    async def database[T](self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` in one transaction, committed when it returns."""
+        return await _run(self._database, lambda: self._transact(work))
+
+    async def renewal[T](self, work: Callable[[Connection], T]) -> T:
+        """The same, on the thread that only renewals use."""
+        return await _run(self._renewal, lambda: self._transact(work))
+
+    async def receive[T](self, work: Callable[[], T]) -> T:
+        """Runs a long poll."""
+        return await _run(self._receive, work)
+
+    async def queue[T](self, work: Callable[[], T]) -> T:
+        """Runs a short call to the queue."""
+        return await _run(self._queue, work)
+
+    async def files[T](self, work: Callable[[], T]) -> T:
+        """Runs work on files, of the local disk or of the shared file system."""
+        return await _run(self._files, work)
+
+    def close(self) -> None:
+        """Lets go of every thread; a long poll under way ends by itself."""
+        for pool in (self._database, self._renewal, self._receive, self._queue, self._files):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _transact[T](self, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            return work(connection)
+
+
+async def _run[T](pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)

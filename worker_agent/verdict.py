@@ -1,0 +1,116 @@
+"""Reads how a trial ended from what its process and Harbor left on the local disk."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from flotilla.causes import Cause, cause_of
+from flotilla.states import TrialState
+from flotilla.store.endings import Ending
+
+_TAIL_BYTES = 4_000
+
+
+class Stopped(StrEnum):
+    """Why the worker stopped a trial that had not ended."""
+
+    CANCELLED = "cancelled"
+    """Its run was cancelled."""
+    PREEMPTED = "preempted"
+    """The worker has to leave."""
+    TIME_LIMIT = "time_limit"
+    """It outlived the limits of all its phases together."""
+    LEASE_LOST = "lease_lost"
+    """Its run is another trial's by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remains:
+    """What is left of a trial: its process's exit code, outcome and directory, and whether the worker stopped it."""
+
+    exit_code: int
+    outcome: Path
+    directory: Path
+    process_log: Path
+    stopped: Stopped | None
+
+
+def judge(remains: Remains) -> Ending:
+    """A finished trial wins over any stop; a stopped one ends as it was stopped; else Harbor's exception says why."""
+    result = _document(remains.directory / "result.json")
+    outcome = _document(remains.outcome)
+    tail = _tail(remains.directory / "trial.log") or _tail(remains.process_log)
+    exception, message = _exception(result, outcome, remains.exit_code)
+    rewards = _rewards(result)
+    if rewards and exception != "CancelledError":
+        cause = cause_of(exception, message) if exception else None
+        return Ending(
+            state=TrialState.GRADED, cause=cause, exception=exception, message=message, rewards=rewards, result=result
+        )
+    if remains.stopped is not None:
+        return _stopped_ending(remains.stopped, result=result, tail=tail)
+    if exception is None:
+        exception, message = "RewardFileNotFoundError", "the verifier ended without a reward that is a finite number"
+    cause = cause_of(exception, message)
+    return Ending(
+        state=TrialState.ERRORED, cause=cause, exception=exception, message=message, log_tail=tail, result=result
+    )
+
+
+def _stopped_ending(stopped: Stopped, *, result: Mapping[str, Any] | None, tail: str) -> Ending:
+    state, cause = {
+        Stopped.CANCELLED: (TrialState.CANCELLED, Cause.CANCELLED),
+        Stopped.PREEMPTED: (TrialState.PREEMPTED, Cause.SPOT_RECLAIMED),
+        Stopped.TIME_LIMIT: (TrialState.ERRORED, Cause.TIME_LIMIT),
+        Stopped.LEASE_LOST: (TrialState.LOST, Cause.HOST_LOST),
+    }[stopped]
+    return Ending(state=state, cause=cause, log_tail=tail, result=result)
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    """A JSON object, or None where none can be read: a process that is killed while it writes leaves half a one."""
+    try:
+        document = json.loads(path.read_bytes(), parse_constant=lambda _: None)  # NaN is no JSON, and no reward
+    except (FileNotFoundError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _exception(
+    result: Mapping[str, Any] | None, outcome: Mapping[str, Any] | None, exit_code: int
+) -> tuple[str | None, str]:
+    """The class name and message of what went wrong: the trial's, else its first failed step's, else the process's."""
+    if result is not None:
+        infos = [
+            result.get("exception_info"),
+            *(step.get("exception_info") for step in result.get("step_results") or []),
+        ]
+        found = next((info for info in infos if info), None)
+        if found is not None:
+            return found["exception_type"], found["exception_message"]
+        return None, ""
+    if outcome and outcome.get("exception"):
+        return outcome["exception"], outcome["message"]
+    return "TrialProcessDied", f"the trial's process ended with exit code {exit_code} and left no result"
+
+
+def _rewards(result: Mapping[str, Any] | None) -> dict[str, float] | None:
+    verifier = (result or {}).get("verifier_result") or {}
+    rewards = verifier.get("rewards") or {}
+    numbers = {key: float(value) for key, value in rewards.items() if isinstance(value, int | float)}
+    finite = all(math.isfinite(value) for value in numbers.values())
+    return numbers if numbers and finite and len(numbers) == len(rewards) else None
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as log:
+            size = log.seek(0, 2)
+            log.seek(max(size - _TAIL_BYTES, 0))
+            return log.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
