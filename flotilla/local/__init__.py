@@ -1,0 +1,1 @@
+"""The one-machine stack: the same code as on AWS, with other endpoints."""
