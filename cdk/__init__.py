@@ -1,0 +1,1 @@
+"""What is deployed: one construct a file, put together in stacks."""
