@@ -4,7 +4,9 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 from flotilla import __version__
 from flotilla.archive import Limits
@@ -52,7 +54,7 @@ async def work(settings: WorkerSettings) -> None:
 
 async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
     settings.scratch.mkdir(parents=True, exist_ok=True)
-    variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    variables = _passed_on(os.environ)
     engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS)
     threads, layout = Threads(engine), Layout(settings.shared)
     client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region)
@@ -72,6 +74,13 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
         trial_variables=variables,
         environment_of=environment_of(chosen, settings),
     )
+
+
+def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    variables = {name: environ[name] for name in PASSED_ON if name in environ}
+    # A trial has a home of its own, but Docker's plugins and registry credentials are the worker's.
+    variables.setdefault("DOCKER_CONFIG", str(Path.home() / ".docker"))
+    return variables
 
 
 def _introduction(equipment: Equipment, chosen: Chosen) -> NewWorker:

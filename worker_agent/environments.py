@@ -40,7 +40,7 @@ async def choose(wanted: Wanted, *, scratch: Path, environ: Mapping[str, str]) -
     if docker is not None:
         return docker
     if wanted is Wanted.DOCKER:
-        raise EnvironmentUnavailable(f"{why_not}; start one, or choose --environment sandbox")
+        raise EnvironmentUnavailable(f"{why_not}, or choose --environment sandbox")
     fault = refused_on_aws(environ) or await why_unavailable(scratch)
     if fault:
         raise EnvironmentUnavailable(f"{why_not}; {fault}" if why_not else fault)
@@ -53,7 +53,7 @@ async def _docker(environ: Mapping[str, str]) -> tuple[Chosen | None, str]:
     try:
         version = await Engine(host).json("GET", "/version")
     except (EngineError, EngineUnavailableError, ValueError) as fault:
-        return None, f"no Docker engine answers at {host} ({fault})"
+        return None, str(fault)
     return Chosen(name=Wanted.DOCKER, reason=f"Docker engine {version['Version']} at {host}", docker_host=host), ""
 
 
