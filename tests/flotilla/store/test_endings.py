@@ -9,7 +9,7 @@ from flotilla.states import JobState, RunState, TrialState, WaitingOn
 from flotilla.store.dispatching import forget_messages, mark_sent, startable
 from flotilla.store.endings import Ending, finish
 from flotilla.store.jobs import cancel_job
-from tests.flotilla.store.conftest import Fleet
+from tests.flotilla.fleet import Fleet
 
 GRADED = Ending(state=TrialState.GRADED, rewards={"reward": 0.5}, result={"trial_name": "x"})
 ERRORED = Ending(state=TrialState.ERRORED, cause=Cause.VERIFIER, exception="RewardFileNotFoundError")

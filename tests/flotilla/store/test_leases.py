@@ -18,7 +18,7 @@ from flotilla.store.endings import (
 )
 from flotilla.store.jobs import cancel_job
 from flotilla.store.leases import Claimed, Lease, Refusal, Refused, renew
-from tests.flotilla.store.conftest import LEASE_SECONDS, Fleet
+from tests.flotilla.fleet import LEASE_SECONDS, Fleet
 
 GRADED = Ending(state=TrialState.GRADED, rewards={"reward": 1.0}, result={"trial_name": "x"})
 

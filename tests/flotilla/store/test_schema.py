@@ -12,7 +12,7 @@ from flotilla.database import migrate
 from flotilla.layout import BundleFormat
 from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
 from flotilla.tables import metadata
-from tests.flotilla.store.conftest import Fleet
+from tests.flotilla.fleet import Fleet
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:
