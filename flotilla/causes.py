@@ -49,7 +49,8 @@ INFRASTRUCTURE: frozenset[Cause] = frozenset(
 
 _NAMES: dict[Cause, tuple[str, ...]] = {
     Cause.SANDBOX: (
-        "EnvironmentStartTimeoutError", "SandboxBuildFailedError", "SandboxLikelyOutOfMemoryError", "SandboxStartError",
+        "EnvironmentStartTimeoutError", "SandboxBuildFailedError", "SandboxLikelyOutOfMemoryError", "SandboxLostError",
+        "SandboxStartError",
         "ContainerStartError", "EngineUnavailableError", "EngineError", "MemoryLimitExceededError",
         "ServiceOperationsUnsupportedError", "AddTestsDirError", "DownloadVerifierDirError", "ConnectionRefusedError",
     ),
