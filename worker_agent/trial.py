@@ -55,7 +55,7 @@ async def _run(order: TrialOrder) -> bool:
     trial = await Trial.create(_trial_config(order))
     if trial.task.config.agent.timeout_sec is None:
         trial.task.config.agent.timeout_sec = order.default_agent_seconds  # what steps without a limit inherit
-    trial._scrub_jobs_dir = lambda: None
+    trial._scrub_jobs_dir = lambda: None  # type: ignore[method-assign] # see above
     work = asyncio.create_task(trial.run())
     # Exactly one cancel: a second one makes Harbor leave its containers behind.
     cancel_once = lambda: work.cancelling() or work.cancel()  # noqa: E731

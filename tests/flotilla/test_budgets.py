@@ -52,9 +52,8 @@ def test_a_cancelled_run_is_not_tried_again(ending: TrialState) -> None:
 
 
 def test_preemption_and_loss_are_charged_to_nothing_that_the_run_did() -> None:
-    full = {"preempted": 0, "lost": 0, "own_errors": 0, "max_trials": 1}
-    assert _decide(TrialState.PREEMPTED, **full).charge is Budget.PREEMPTED
-    assert _decide(TrialState.LOST, **full).charge is Budget.LOST
+    assert _decide(TrialState.PREEMPTED, max_trials=1).charge is Budget.PREEMPTED
+    assert _decide(TrialState.LOST, max_trials=1).charge is Budget.LOST
 
 
 @pytest.mark.parametrize("before", range(FORGIVEN_INFRASTRUCTURE))

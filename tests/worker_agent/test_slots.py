@@ -13,7 +13,7 @@ HIGH, NORMAL = Priority.HIGH, Priority.NORMAL
 def in_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     @wraps(test)
     def run() -> None:
-        asyncio.run(asyncio.wait_for(test(), timeout=10))  # type: ignore[arg-type]
+        asyncio.run(asyncio.wait_for(test(), timeout=10))
 
     return run
 
