@@ -1,0 +1,1 @@
+"""One file a Lambda function: thin handlers over the API and the domain."""
