@@ -46,7 +46,8 @@ def variable(setting: Field[Any]) -> str:
 def read[Settings](environ: Mapping[str, str], kind: type[Settings]) -> Settings:
     """Reads the settings dataclass `kind`; fields are strings, numbers, booleans, paths or enums of strings.
 
-    An empty variable counts as one that is not set. Raises SettingsFault.
+    A field's metadata may give its number a `least`. An empty variable counts as one that is not set.
+    Raises SettingsFault.
     """
     types = get_type_hints(kind)
     values: dict[str, Any] = {}
@@ -59,7 +60,7 @@ def read[Settings](environ: Mapping[str, str], kind: type[Settings]) -> Settings
                 faults.append(f"{name} is not set")
         else:
             try:
-                values[setting.name] = _parse(text, types[setting.name])
+                values[setting.name] = _within(_parse(text, types[setting.name]), setting)
             except ValueError as error:
                 faults.append(f"{name} cannot be read: {error}")
     if faults:
@@ -75,3 +76,10 @@ def _parse(text: str, kind: Any) -> Any:
             raise ValueError(f"'{text}' is neither true nor false")
         return words[text.lower()]
     return wanted(text)
+
+
+def _within(value: Any, setting: Field[Any]) -> Any:
+    least = setting.metadata.get("least")
+    if least is not None and not value >= least:
+        raise ValueError(f"{value} is less than {least}")
+    return value

@@ -14,6 +14,7 @@ from flotilla.database import connect
 from flotilla.ids import new_id
 from flotilla.layout import Layout
 from flotilla.queue import RunQueue, sqs_client
+from flotilla.settings import SettingsFault, read
 from flotilla.store.endings import take_back_from_former
 from flotilla.store.workers import NewWorker, register_worker
 from worker_agent.bundle_cache import BundleCache
@@ -21,7 +22,7 @@ from worker_agent.environments import Chosen, EnvironmentUnavailable, choose, en
 from worker_agent.equipment import Equipment
 from worker_agent.janitor import clear_leftovers, remove_docker_objects
 from worker_agent.secret_values import SecretValues
-from worker_agent.settings import SettingMissing, WorkerSettings
+from worker_agent.settings import WorkerSettings
 from worker_agent.supervisor import Supervisor
 from worker_agent.threads import DATABASE_CONNECTIONS, Threads
 from worker_agent.trial import PRELOADED
@@ -36,12 +37,16 @@ _log = logging.getLogger("worker_agent")
 async def work(settings: WorkerSettings) -> None:
     """One incarnation of a worker: clears up after the last one, then works until it is told to stop."""
     chosen = await choose(settings.environment, scratch=settings.scratch, environ=os.environ)
-    _log.info("%s with %d slots; trials run in %s: %s", settings.name, settings.slots, chosen.name, chosen.reason)
+    _log.info(
+        "%s with %d slots; trials run in %s: %s", settings.worker_name, settings.slots, chosen.name, chosen.reason
+    )
     await clear_leftovers(settings, chosen)
     equipment = await _equip(settings, chosen)
     await equipment.threads.database(lambda connection: register_worker(connection, _introduction(equipment, chosen)))
     taken_back = await equipment.threads.database(
-        lambda connection: take_back_from_former(connection, worker_name=settings.name, worker_id=equipment.worker_id)
+        lambda connection: take_back_from_former(
+            connection, worker_name=settings.worker_name, worker_id=equipment.worker_id
+        )
     )
     await equipment.threads.queue(lambda: equipment.send_again(taken_back))
     try:
@@ -86,7 +91,7 @@ def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
 def _introduction(equipment: Equipment, chosen: Chosen) -> NewWorker:
     return NewWorker(
         id=equipment.worker_id,
-        name=equipment.settings.name,
+        name=equipment.settings.worker_name,
         slots=equipment.settings.slots,
         environment=chosen.name,
         version=__version__,
@@ -98,8 +103,8 @@ def main() -> int:
     """Exit 0 when it was told to stop, 1 when it could not go on, 2 when it cannot begin."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        asyncio.run(work(WorkerSettings.read(os.environ)))
-    except (SettingMissing, EnvironmentUnavailable) as fault:
+        asyncio.run(work(read(os.environ, WorkerSettings)))
+    except (SettingsFault, EnvironmentUnavailable) as fault:
         _log.error("%s", fault)
         return 2
     except NurseryDied as fault:

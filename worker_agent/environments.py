@@ -60,7 +60,7 @@ async def _docker(environ: Mapping[str, str]) -> tuple[Chosen | None, str]:
 def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claimed, Path], Mapping[str, Any]]:
     """A function from a run and its scratch directory to Harbor's environment settings for its trial."""
     if chosen.name is Wanted.SANDBOX:
-        hidden = [str(path) for path in (*settings.hidden, settings.shared, settings.scratch)]
+        hidden = [str(path) for path in settings.hidden_paths]
         return lambda _, scratch: {
             "import_path": SANDBOX_CLASS,
             "kwargs": {"scratch": str(scratch / "sandbox"), "hidden": hidden},
@@ -69,7 +69,7 @@ def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claime
         "import_path": DOCKER_CLASS,
         "kwargs": {
             "labels": {**worker_labels(settings), f"{LABEL}.run": run.lease.run_id, f"{LABEL}.trial": run.trial_name},
-            "network": f"{LABEL}-{settings.name}",
+            "network": f"{LABEL}-{settings.worker_name}",
             "lock_dir": str(settings.scratch / "governor"),
         },
     }
@@ -77,4 +77,4 @@ def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claime
 
 def worker_labels(settings: WorkerSettings) -> dict[str, str]:
     """The labels of every Docker object that this worker's trials make."""
-    return {f"{LABEL}.worker": settings.name}
+    return {f"{LABEL}.worker": settings.worker_name}

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from flotilla.ids import new_id
 from flotilla.layout import BundleFormat
 from flotilla.store.documents import as_json
+from flotilla.store.rows import values_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +70,10 @@ def put_bundle(connection: Connection, bundle: NewBundle) -> Bundle:
             "task": as_json(bundle.task),
         },
     ).one()
-    return Bundle(**{**row._mapping, "format": BundleFormat(row.format)})
+    return Bundle(**{**values_of(row), "format": BundleFormat(row.format)})
 
 
 def get_bundle(connection: Connection, *, bundle_id: str, tenant: str) -> Bundle | None:
     """The tenant's bundle of that id."""
     row = connection.execute(_GET, {"id": bundle_id, "tenant": tenant}).one_or_none()
-    return None if row is None else Bundle(**{**row._mapping, "format": BundleFormat(row.format)})
+    return None if row is None else Bundle(**{**values_of(row), "format": BundleFormat(row.format)})

@@ -1,12 +1,12 @@
 """The questions that the API asks of jobs, runs and trials; lists come in pages, by key."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
 from flotilla.layout import run_directory
 from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn
+from flotilla.store.rows import values_of
 from flotilla.store.shown import Agent, BundleOfJob, Counts, Job, LogFile, Run, RunHistory, Trial, Verdict
 
 _JOBS = """
@@ -115,15 +115,8 @@ def get_verdict(connection: Connection, *, run_id: str, tenant: str) -> Verdict 
     return None if row is None else Verdict(state=RunState(row.state), cause=row.cause, result=row.result)
 
 
-def _values(row: Row[Any]) -> dict[str, Any]:
-    """The row's columns by name, times in UTC wherever the server lives."""
-    return {
-        name: value.astimezone(UTC) if isinstance(value, datetime) else value for name, value in row._mapping.items()
-    }
-
-
 def _job(row: Row[Any]) -> Job:
-    values = _values(row)
+    values = values_of(row)
     return Job(
         id=row.id,
         state=JobState(row.state),
@@ -143,7 +136,7 @@ def _job(row: Row[Any]) -> Job:
 
 
 def _run_facts(row: Row[Any]) -> dict[str, Any]:
-    values = _values(row)
+    values = values_of(row)
     del values["trials"]
     values["state"] = RunState(row.state)
     values["waiting_on"] = row.waiting_on and WaitingOn(row.waiting_on)
@@ -152,7 +145,7 @@ def _run_facts(row: Row[Any]) -> dict[str, Any]:
 
 
 def _trial(row: Row[Any], *, directory: str) -> Trial:
-    values = _values(row)
+    values = values_of(row)
     values["state"] = TrialState(row.state)
     values["logs"] = {stream: LogFile(**log) for stream, log in row.logs.items()}
     return Trial(**values, path=f"{directory}/{row.name}")

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from flotilla.states import WorkerState
+from flotilla.store.rows import values_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,4 +93,4 @@ def mark_silent_workers(connection: Connection, *, after_seconds: float) -> Sequ
 def list_workers(connection: Connection, *, gone: bool) -> list[Worker]:
     """The workers that live, and with `gone` also those that do not."""
     rows = connection.execute(_LIST, {"all": gone})
-    return [Worker(**{**row._mapping, "state": WorkerState(row.state)}) for row in rows]
+    return [Worker(**{**values_of(row), "state": WorkerState(row.state)}) for row in rows]

@@ -1,12 +1,14 @@
 """What a worker reads from its environment, and what it says when something is missing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from flotilla.settings import SettingsFault, read
 from flotilla.states import Priority
 from worker_agent.secret_values import SecretMissing, SecretValues
-from worker_agent.settings import SettingMissing, Wanted, WorkerSettings
+from worker_agent.settings import Wanted, WorkerSettings
 
 REQUIRED = {
     "FLOTILLA_DATABASE_URL": "postgresql+psycopg://postgres:pw@/postgres",
@@ -15,8 +17,12 @@ REQUIRED = {
 }
 
 
+def read_worker(variables: Mapping[str, str]) -> WorkerSettings:
+    return read(variables, WorkerSettings)
+
+
 def test_what_is_not_set_has_the_designs_defaults() -> None:
-    settings = WorkerSettings.read(REQUIRED)
+    settings = read_worker(REQUIRED)
     assert settings.slots == 60
     assert settings.shared == Path("/shared/harbor-jobs")
     assert (settings.lease_seconds, settings.renewal_seconds) == (90, 30)
@@ -26,8 +32,8 @@ def test_what_is_not_set_has_the_designs_defaults() -> None:
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_variable_is_named(name: str) -> None:
-    with pytest.raises(SettingMissing, match=name):
-        WorkerSettings.read({**REQUIRED, name: ""})
+    with pytest.raises(SettingsFault, match=name):
+        read_worker({**REQUIRED, name: ""})
 
 
 @pytest.mark.parametrize(
@@ -35,12 +41,12 @@ def test_a_missing_variable_is_named(name: str) -> None:
     [("FLOTILLA_SLOTS", "many"), ("FLOTILLA_SLOTS", "0"), ("FLOTILLA_ENVIRONMENT", "podman")],
 )
 def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
-    with pytest.raises(SettingMissing, match=name):
-        WorkerSettings.read({**REQUIRED, name: value})
+    with pytest.raises(SettingsFault, match=name):
+        read_worker({**REQUIRED, name: value})
 
 
 def test_settings_do_not_show_the_databases_password() -> None:
-    assert "pw" not in repr(WorkerSettings.read(REQUIRED))
+    assert "pw" not in repr(read_worker(REQUIRED))
 
 
 def test_a_secret_comes_from_the_file_before_the_environment(tmp_path: Path) -> None:
