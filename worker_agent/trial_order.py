@@ -13,7 +13,7 @@ from worker_agent.trial import TrialOrder
 from worker_agent.trial_processes import Order
 
 DEFAULT_AGENT_SECONDS = 3_600.0  # for tasks that set no limit: Harbor would wait for ever
-UNSTATED_SECONDS = 900.0  # what no task states: the agent's own set-up (Harbor gives it 360 s), copies, stopping
+UNSTATED_SECONDS = 1_800.0  # what no task states: the agent's own set-up (Harbor: up to 1,200 s), copies, stopping
 
 _TASKS = TypeAdapter(CheckedTask)
 

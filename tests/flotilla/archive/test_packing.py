@@ -17,7 +17,7 @@ def task(tmp_path: Path) -> Path:
 
 
 def written(folder: Path) -> Path:
-    for path, content in reversed(TASK.items()):
+    for path, content in reversed(list(TASK.items())):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
     (folder / "tests/test.sh").chmod(0o755)

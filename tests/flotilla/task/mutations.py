@@ -70,9 +70,10 @@ def _change(config: dict[str, Any], dice: random.Random) -> str:
     else:
         place = dice.choice(FIELDS)
     value = copy.deepcopy(dice.choice(_fitting(place) if dice.random() < 0.7 else VALUES))
-    owner = owner_of(config, place)
-    if isinstance(owner, dict) or (isinstance(owner, list) and isinstance(place[-1], int) and place[-1] < len(owner)):
-        owner[place[-1]] = value
+    owner, last = owner_of(config, place), place[-1]
+    is_there = isinstance(owner, list) and isinstance(last, int) and last < len(owner)
+    if is_there or isinstance(owner, dict):
+        owner[last] = value
     return f"{place} = {value!r}"
 
 

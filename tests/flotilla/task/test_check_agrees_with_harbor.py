@@ -5,13 +5,13 @@ import random
 import tarfile
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harbor.environments.definition import has_agent_environment_definition
-from harbor.models.task.config import TaskConfig
+from harbor.models.task.config import StepConfig, TaskConfig
 from harbor.models.task.task import Task
 from harbor.models.task.verifier_mode import resolve_verifier_environment_definition
 
@@ -100,9 +100,8 @@ def has_odd_times(task: Task) -> bool:
 
 
 def wants_windows(task: Task) -> bool:
-    definitions = [
-        resolve_verifier_environment_definition(task.config, task.paths, step) for step in task.config.steps or [None]
-    ]
+    steps: Sequence[StepConfig | None] = task.config.steps or (None,)
+    definitions = [resolve_verifier_environment_definition(task.config, task.paths, step) for step in steps]
     systems = {task.config.environment.os.value, *(found.config.os.value for found in definitions if found)}
     return "windows" in systems
 

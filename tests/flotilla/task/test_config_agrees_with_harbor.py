@@ -65,7 +65,7 @@ old_sizes = st.builds(
 )
 verifiers = st.builds(present, environment_mode=st.none() | words, environment=st.none() | networks)
 
-CONFIGS = {
+CONFIGS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "step names": st.lists(step_names.map(lambda name: {"name": name}), max_size=3).map(lambda steps: {"steps": steps}),
     "phase networks": networks.map(lambda network: {"agent": network}),
     "environment networks": networks.map(lambda network: {"environment": network}),
