@@ -65,17 +65,25 @@ class Depth:
     delayed: int
 
 
-def sqs_client(*, endpoint_url: str | None, region: str) -> "SQSClient":
-    """A client for AWS, or for an endpoint of one's own, which is asked without a signature."""
+def sqs_client(*, endpoint_url: str | None, region: str, access_key: str | None = None) -> "SQSClient":
+    """A client for AWS, or for an endpoint of one's own, which may know its callers by an access key."""
+    own_key = access_key if endpoint_url else None
     config = Config(
         connect_timeout=3,
         read_timeout=LONGEST_WAIT + 10,
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=16,  # two long polls, and room for renewals, deletions and sending beside them
         tcp_keepalive=True,
-        signature_version=UNSIGNED if endpoint_url else None,
+        signature_version=UNSIGNED if endpoint_url and own_key is None else None,
     )
-    return boto3.client("sqs", endpoint_url=endpoint_url, region_name=region, config=config)
+    return boto3.client(
+        "sqs",
+        endpoint_url=endpoint_url,
+        region_name=region,
+        config=config,
+        aws_access_key_id=own_key,
+        aws_secret_access_key=None if own_key is None else "not checked",
+    )
 
 
 @contextmanager

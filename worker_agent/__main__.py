@@ -62,7 +62,7 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
     variables = _passed_on(os.environ)
     engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS)
     threads, layout = Threads(engine), Layout(settings.shared)
-    client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region)
+    client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region, access_key=settings.access_key)
     processes = await TrialProcesses.open(
         scratch=settings.scratch, modules=[*PRELOADED, *chosen.modules], environment=variables
     )

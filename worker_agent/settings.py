@@ -34,6 +34,8 @@ class WorkerSettings(StoreSettings):
     lease_seconds: float = field(default=90, metadata={"least": 1})
     drain_seconds: float = field(default=240, metadata={"least": 0})
     endpoint_url: str | None = field(default=None, metadata={"variable": "AWS_ENDPOINT_URL"})
+    access_key: str | None = field(default=None, repr=False, metadata={"variable": "AWS_ACCESS_KEY_ID"})
+    """For an endpoint of one's own; on AWS the instance's role signs."""
     region: str = field(default="us-east-1", metadata={"variable": "AWS_REGION"})
 
     @property

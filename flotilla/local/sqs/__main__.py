@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import ctypes
+import os
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from flotilla.local.sqs.faults import Faults
 from flotilla.local.sqs.queues import IN_FLIGHT_LIMIT
 
 LOOPBACK = "127.0.0.1"
+ACCESS_KEY_VARIABLE = "FLOTILLA_SQS_ACCESS_KEY"  # not an option: everybody may read a command line
 _PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
@@ -86,7 +88,8 @@ def main(given: Sequence[str] | None = None) -> None:
         outage=arguments.outage,
         seed=arguments.seed,
     )
-    server = Server(Endpoint(faults=faults, in_flight_limit=arguments.in_flight_limit))
+    access_key = os.environ.get(ACCESS_KEY_VARIABLE)
+    server = Server(Endpoint(faults=faults, in_flight_limit=arguments.in_flight_limit, access_key=access_key))
     with _listener(arguments.port) as listener:
         # Listening already: what connects now is answered as soon as the loop turns.
         sys.stdout.write(f"ready http://{LOOPBACK}:{listener.getsockname()[1]}\n")

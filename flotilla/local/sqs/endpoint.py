@@ -1,6 +1,8 @@
 """The ASGI application: AWS JSON 1.0 as boto3 speaks it, and the route by which a drill sets faults."""
 
 import json
+import re
+import secrets
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -44,10 +46,20 @@ _UNAVAILABLE = _Answer(
     content={"__type": "com.amazonaws.sqs#ServiceUnavailable", "message": "An injected outage: ask again."},
     query_error="ServiceUnavailable;Receiver",
 )
+_FORBIDDEN = _Answer(
+    status=403,
+    content={"__type": "com.amazonaws.sqs#InvalidClientTokenId", "message": "This endpoint has its own access key."},
+    query_error="InvalidClientTokenId;Sender",
+)
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)")
 
 
 class Endpoint:
-    """Answers requests for the queues of one account. It checks no signature: it is for loopback only."""
+    """Answers requests for the queues of one account, on loopback only.
+
+    It checks no signature. With an `access_key`, which must then be a secret, it answers only those who name it: a
+    sandboxed task shares the host's loopback, and must not take other tasks' messages.
+    """
 
     def __init__(
         self,
@@ -55,7 +67,9 @@ class Endpoint:
         faults: Faults,
         clock: Callable[[], float] = steady_clock,
         in_flight_limit: int = IN_FLIGHT_LIMIT,
+        access_key: str | None = None,
     ) -> None:
+        self._access_key = access_key
         self.injector = FaultInjector(faults)
         self.account = Account(clock=clock, injector=self.injector, in_flight_limit=in_flight_limit)
         self._polls: dict[str, Polls] = {}
@@ -64,11 +78,19 @@ class Endpoint:
         """One HTTP request."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         body = await _read_body(receive)
-        if scope["path"] == FAULTS_PATH:
+        if not self._admits(headers):
+            answer = _FORBIDDEN
+        elif scope["path"] == FAULTS_PATH:
             answer = self._answer_faults(scope["method"], headers, body)
         else:
             answer = await self._answer_unless_out(headers, body, receive)
         await _write(send, answer)
+
+    def _admits(self, headers: Mapping[str, str]) -> bool:
+        if self._access_key is None:
+            return True
+        named = _CREDENTIAL.search(headers.get("authorization", ""))
+        return named is not None and secrets.compare_digest(named[1], self._access_key)
 
     def close(self) -> None:
         """End every long poll, with nothing."""

@@ -17,9 +17,11 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from flotilla.queue import Depth, RunQueue, sqs_client
 from flotilla.states import Priority
+from tests.flotilla.conftest import StartSqs
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -170,3 +172,23 @@ def test_a_malformed_request_is_answered_with_its_error(
     address = urlsplit(url)
     answer = httpx.post(f"http://{address.netloc}/", headers=headers, content=body.replace("URL", url))
     assert (answer.status_code, answer.json()["__type"]) == (400, f"com.amazonaws.sqs#{kind}")
+
+
+def _makes_a_queue(url: str, *, access_key: str | None) -> bool:
+    with closing(sqs_client(endpoint_url=url, region="us-east-1", access_key=access_key)) as client:
+        try:
+            client.create_queue(QueueName="runs")
+        except ClientError as fault:
+            assert fault.response["Error"]["Code"] == "InvalidClientTokenId"
+            return False
+        return True
+
+
+def test_an_endpoint_with_an_access_key_answers_nobody_else(
+    start_sqs: StartSqs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLOTILLA_SQS_ACCESS_KEY", "known-to-the-stack-alone")
+    with start_sqs() as sqs:
+        assert [_makes_a_queue(sqs.url, access_key=key) for key in (None, "guessed")] == [False, False]
+        assert _makes_a_queue(sqs.url, access_key="known-to-the-stack-alone")
+        assert httpx.get(f"{sqs.url}/_faults", trust_env=False).status_code == 403
