@@ -1,0 +1,73 @@
+"""What is read from a task's Compose files, and what is put on top."""
+
+from pathlib import Path
+
+import pytest
+
+from worker_agent.docker.composition import Additions, Composition, overlay, read
+from worker_agent.docker.errors import ContainerStartError
+
+ADDITIONS = Additions(labels={"a": "$b"}, pids_limit=10, log_max_size="1m")
+
+
+def of(tmp_path: Path, *documents: str) -> Composition:
+    paths = [tmp_path / f"{number}.yaml" for number in range(len(documents))]
+    for path, text in zip(paths, documents, strict=True):
+        path.write_text(text)
+    return read(paths, main={"build": {}})
+
+
+def test_without_a_file_there_is_main_built_from_the_task(tmp_path: Path) -> None:
+    composition = of(tmp_path)
+    assert composition.built() == ["main"]
+    assert composition.is_built_by_content()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: {db: {build: {context: ./db, args: {V: '${HOME}'}}}}",
+        "services: {db: {build: ../elsewhere}}",
+        "services: {db: {build: 'https://example.invalid/x.git'}}",
+        "services: {db: {build: ./db, image: 'name:1'}}",
+        "services: {main: {image: 'name:1'}}",
+        "services: {db: {extends: {file: other.yaml, service: x}}}",
+        "include: [other.yaml]",
+    ],
+)
+def test_what_the_files_alone_do_not_decide_is_no_content(tmp_path: Path, text: str) -> None:
+    assert not of(tmp_path, text).is_built_by_content()
+
+
+def test_only_images_that_are_named_outright_are_pulled_ahead(tmp_path: Path) -> None:
+    text = "services: {a: {image: 'a:1'}, b: {image: '${B}'}, c: {image: c, pull_policy: always}, d: {build: .}}"
+    assert of(tmp_path, text).pulled() == ["a:1"]
+
+
+def test_all_that_is_the_tasks_own_is_labelled(tmp_path: Path) -> None:
+    text = (
+        "services: {db: {image: x, logging: {driver: none}}}\n"
+        "networks: {own: null, other: {external: true}}\nvolumes: {data: }\n"
+    )
+    words = overlay(of(tmp_path, text), additions=ADDITIONS, images={"main": "m:1"}, init=True, others=["guard"])
+    labels = {"a": "$$b"}
+    assert words["networks"] == {"default": {"labels": labels}, "own": {"labels": labels}}
+    assert words["volumes"] == {"data": {"labels": labels}}
+    assert words["services"]["db"] == words["services"]["guard"] == {"labels": labels}
+    main = words["services"]["main"]
+    assert (main["image"], main["pull_policy"], main["init"], main["pids_limit"]) == ("m:1", "missing", True, 10)
+
+
+@pytest.mark.parametrize("own", ["init: false", "entrypoint: /sbin/init"])
+def test_a_program_that_is_to_be_the_first_stays_it(tmp_path: Path, own: str) -> None:
+    composition = of(tmp_path, f"services: {{main: {{{own}}}}}")
+    assert "init" not in overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["main"]
+
+
+def test_tags_of_compose_are_read_over(tmp_path: Path) -> None:
+    assert set(of(tmp_path, "services: {db: {image: x, ports: !reset []}}").services) == {"main", "db"}
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContainerStartError, match=r"0\.yaml"):
+        of(tmp_path, "services: [")

@@ -1,0 +1,1 @@
+"""Harbor trials in Docker containers, over the Engine API."""

@@ -1,0 +1,134 @@
+"""What a task's Compose files say, as far as it matters to us, and the overlay that goes on top of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from harbor.constants import MAIN_SERVICE_NAME
+
+from worker_agent.docker.errors import ContainerStartError
+
+STOP_GRACE = "1s"
+ELSEWHERE = ("$", "..", "://")
+"""Marks of a build that follows variables, or reads folders or addresses outside of the task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """The services, networks and volumes of all Compose files of a task; `main` is always among the services.
+
+    `complete` is false if files of Compose's own choosing come on top (`include`, `extends`).
+    """
+
+    services: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, Mapping[str, Any]]
+    volumes: Mapping[str, Mapping[str, Any]]
+    complete: bool
+
+    def built(self) -> list[str]:
+        """The services whose image is built from the task."""
+        return [name for name, service in self.services.items() if "build" in service]
+
+    def pulled(self) -> list[str]:
+        """The images that must come from elsewhere, where the files name them outright."""
+        images = (service.get("image") for service in self.services.values() if _is_only_named(service))
+        return [str(image) for image in images if image and "$" not in str(image)]
+
+    def is_built_by_content(self) -> bool:
+        """Whether the task's files alone decide what is built, so that an image can be named after them.
+
+        What it does not decide, and names of its own choosing, are for Compose to follow at every trial.
+        """
+        recipes = [self.services[name] for name in self.built()]
+        spelled = [str(recipe["build"]) for recipe in recipes]
+        return (
+            self.complete
+            and not any(mark in recipe for recipe in spelled for mark in ELSEWHERE)
+            and not any("image" in recipe for recipe in recipes)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """What every container of a trial gets beside what its task says."""
+
+    labels: Mapping[str, str]
+    pids_limit: int
+    log_max_size: str
+
+
+def read(paths: Sequence[Path], *, main: Mapping[str, Any]) -> Composition:
+    """The composition that the files make together on top of what Harbor says of `main`; a later file's keys win."""
+    services: dict[str, dict[str, Any]] = {MAIN_SERVICE_NAME: dict(main)}
+    networks: dict[str, dict[str, Any]] = {"default": {}}
+    volumes: dict[str, dict[str, Any]] = {}
+    complete = True
+    for path in paths:
+        document = _document(path)
+        for kind, found in (("services", services), ("networks", networks), ("volumes", volumes)):
+            for name, words in _mapping(document.get(kind)).items():
+                found.setdefault(str(name), {}).update(_mapping(words))
+        complete = complete and "include" not in document
+    complete = complete and not any("extends" in service for service in services.values())
+    return Composition(services=services, networks=networks, volumes=volumes, complete=complete)
+
+
+def overlay(
+    composition: Composition, *, additions: Additions, images: Mapping[str, str], init: bool, others: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The last Compose file: labels, limits, and the images that were built under names of their content.
+
+    `others` are services that Harbor adds to the task's.
+    """
+    labels = {name: text.replace("$", "$$") for name, text in additions.labels.items()}
+    services: dict[str, dict[str, Any]] = {name: {"labels": labels} for name in (*composition.services, *others)}
+    for name, service in composition.services.items():
+        if "logging" not in service:
+            options = {"max-size": additions.log_max_size, "max-file": "1"}
+            services[name]["logging"] = {"driver": "json-file", "options": options}
+        if name in images:
+            services[name] |= {"image": images[name], "pull_policy": "missing"}
+    services[MAIN_SERVICE_NAME] |= _of_main(composition.services[MAIN_SERVICE_NAME], additions=additions, init=init)
+    return {
+        "services": services,
+        "networks": {name: {"labels": labels} for name, words in composition.networks.items() if _is_ours(words)},
+        "volumes": {name: {"labels": labels} for name, words in composition.volumes.items() if _is_ours(words)},
+    }
+
+
+def _of_main(service: Mapping[str, Any], *, additions: Additions, init: bool) -> dict[str, Any]:
+    words: dict[str, Any] = {"stop_grace_period": STOP_GRACE}
+    if "pids_limit" not in service and "deploy" not in service:
+        words["pids_limit"] = additions.pids_limit
+    # A program that wants to be PID 1 itself must stay it.
+    if init and "init" not in service and "entrypoint" not in service:
+        words["init"] = True
+    return words
+
+
+def _is_only_named(service: Mapping[str, Any]) -> bool:
+    return "build" not in service and "pull_policy" not in service
+
+
+def _is_ours(words: Mapping[str, Any]) -> bool:
+    return not words.get("external")
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return _mapping(yaml.load(path.read_text(), Loader=_ComposeLoader))  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise ContainerStartError(f"the Compose file {path.name} is no YAML: {error}") from error
+
+
+def _mapping(words: object) -> dict[str, Any]:
+    return words if isinstance(words, dict) else {}
+
+
+class _ComposeLoader(yaml.SafeLoader):
+    """Compose has tags of its own (`!reset`, `!override`); what they mark is of no interest here."""
+
+
+_ComposeLoader.add_multi_constructor("!", lambda *_: None)

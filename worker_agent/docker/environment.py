@@ -1,0 +1,268 @@
+"""Harbor's Docker environment over the Engine API: plain tasks run flat, those with a Compose file by `compose up`."""
+
+import asyncio
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, override
+
+from harbor.constants import MAIN_SERVICE_NAME
+from harbor.environments.base import ExecResult, OutputCallback
+from harbor.environments.capabilities import EnvironmentCapabilities
+from harbor.environments.definition import should_use_prebuilt_docker_image
+from harbor.environments.docker.docker import DockerEnvironment, _sanitize_docker_compose_project_name
+from harbor.models.task.config import EnvironmentConfig, NetworkMode, NetworkPolicy, TaskOS
+from harbor.models.trial.config import ResourceMode
+from harbor.utils.container_cache import docker_build_context_hash
+
+from worker_agent.docker import compose_command, containers
+from worker_agent.docker.access import ContainerAccess
+from worker_agent.docker.commands import Listener
+from worker_agent.docker.composition import Additions, read
+from worker_agent.docker.errors import EngineError, EngineUnavailableError
+from worker_agent.docker.governor import Governor
+from worker_agent.docker.images import Images
+from worker_agent.docker.leftovers import remove_container
+from worker_agent.docker.networks import Network
+from worker_agent.docker.project import Project
+
+WORKER = "flotilla.worker"
+"""The only label that a network gets which trials share."""
+
+SESSION = "flotilla.session"
+HOST_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CONTEXT", "LD_PRELOAD", "LD_LIBRARY_PATH")
+"""What the variables of a task must not change for the programs that run on the host."""
+
+
+class DockerTrialEnvironment(ContainerAccess):
+    """Everything that Harbor's does, with the same verdicts, for a fraction of the work.
+
+    Its own keyword arguments come from the trial's configuration: `lock_dir`, the same for all trials of the host;
+    `labels` for every container, network and volume; `network` and its `subnet` for flat containers; limits.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        lock_dir: str | Path,
+        labels: Mapping[str, str] | None = None,
+        network: str = "bridge",
+        subnet: str | None = None,
+        pids_limit: int = 4096,
+        log_max_size: str = "1m",
+        **words: Any,
+    ) -> None:
+        # Harbor asks for capabilities while it initialises.
+        self._is_cut_off = _is_cut_off(**words)
+        super().__init__(*args, **words)
+        self._additions = Additions(
+            labels={**(labels or {}), SESSION: self.session_id}, pids_limit=pids_limit, log_max_size=log_max_size
+        )
+        of_worker = {WORKER: labels[WORKER]} if labels and WORKER in labels else {}
+        self._network = Network(name=network, subnet=subnet, labels=of_worker)
+        self._governor = Governor(directory=Path(lock_dir))
+        self._images = Images(engine=self._engine, governor=self._governor, say=self.logger.info)
+        self._name = _sanitize_docker_compose_project_name(self.session_id)
+        self._project: Project | None = None
+
+    @property
+    @override
+    def capabilities(self) -> EnvironmentCapabilities:
+        offered = super().capabilities
+        return offered.model_copy(update={"disable_internet": True}) if self._is_cut_off else offered
+
+    @override
+    def _requires_egress_control(  # type: ignore[override] # Harbor's is static, and asked through the instance
+        self, *, startup_network_policy: NetworkPolicy, phase_network_policies: Sequence[NetworkPolicy]
+    ) -> bool:
+        # What never has a network needs no one to watch over it.
+        return not self._is_cut_off and DockerEnvironment._requires_egress_control(
+            startup_network_policy=startup_network_policy, phase_network_policies=phase_network_policies
+        )
+
+    @override
+    async def start(self, force_build: bool) -> None:
+        self._use_prebuilt = should_use_prebuilt_docker_image(
+            self.environment_dir, docker_image=self.task_env_config.docker_image, force_build=force_build
+        )
+        self._env_vars.main_image_name = await asyncio.to_thread(self._image_by_content)
+        project = self._project = self._made_project()
+        if self._is_flat:
+            await self._start_flat(project)
+        else:
+            await super().start(force_build)
+
+    def _image_by_content(self) -> str:
+        # Harbor's name does not tell modes and links apart, which a Dockerfile copies too.
+        return f"{self._main_image_name}:{docker_build_context_hash(context=self.environment_dir)}"
+
+    async def _start_flat(self, project: Project) -> None:
+        plan = self._plan(await self._flat_image(project))
+        async with self._governor.starting():
+            if plan.network == self._network.name:
+                await self._network.ensure(self._engine, self._governor)
+            container = self._containers[MAIN_SERVICE_NAME] = await containers.create(self._engine, plan)
+            await containers.start(self._engine, container)
+        await containers.healthy(self._engine, container)
+        made = await self.ensure_dirs(self._mount_targets(writable_only=True))
+        if made and made.return_code != 0:
+            await containers.healthy(self._engine, container)  # most often it has ended meanwhile, and says why
+        await self._upload_environment_dir_after_start()
+
+    async def _flat_image(self, project: Project) -> dict[str, Any]:
+        if self._use_prebuilt:
+            name = str(self.task_env_config.docker_image)
+            image = await self._images.pulled(name)
+        else:
+            name = self._main_image_name
+            await project.build(seconds=self.task_env_config.build_timeout_sec)
+            image = await self._images.find(name) or {}
+        await self._validate_image_os(name)
+        return image | {"Name": name}
+
+    def _plan(self, image: Mapping[str, Any]) -> containers.ContainerPlan:
+        hostname = hashlib.sha256(self._name.encode()).hexdigest()[:12]
+        return containers.ContainerPlan(
+            name=self._name,
+            image=image["Name"],
+            env=self._startup_env(),
+            labels=self._additions.labels,
+            mounts=self._mounts,
+            cpus=self._resource_limit_value("cpu", auto_mode=ResourceMode.LIMIT),
+            memory_mb=self._resource_limit_value("memory", auto_mode=ResourceMode.LIMIT),
+            pids_limit=self._additions.pids_limit,
+            log_max_size=self._additions.log_max_size,
+            init=not containers.has_entry_point(image),
+            network="none" if self._is_cut_off else self._network.name,
+            hostname=hostname,
+            # Without a network the engine writes no line for the container's own name.
+            extra_hosts=[f"{hostname}:127.0.0.1"] if self._is_cut_off else [],
+        )
+
+    def _made_project(self) -> Project:
+        main: dict[str, Any] = {"image": self.task_env_config.docker_image} if self._use_prebuilt else {"build": {}}
+        return Project(
+            name=self._name,
+            image=self._main_image_name,
+            composition=read(self._user_compose_paths(), main=main),
+            additions=self._additions,
+            harbors_services=[self._EGRESS_CONTROL_SERVICE_NAME] if self._enable_egress_control else [],
+            folder=tempfile.TemporaryDirectory(prefix="flotilla-compose-"),
+            engine=self._engine,
+            governor=self._governor,
+            images=self._images,
+            compose=self._compose,
+        )
+
+    async def _compose(
+        self, command: Sequence[str], *, listener: Listener | None = None, patience: float = 0
+    ) -> tuple[str, int]:
+        folder = self.environment_dir.resolve()
+        files = [word for path in self._docker_compose_paths for word in ("-f", str(path.resolve()))]
+        argv = ["docker", "compose", "--project-name", self._name, "--project-directory", str(folder), *files, *command]
+        env, cwd = self._compose_env_vars(), folder if folder.is_dir() else Path.cwd()
+        return await compose_command.run(argv, env=env, cwd=cwd, listener=listener, patience=patience)
+
+    @override
+    async def _run_docker_compose_command(
+        self,
+        command: list[str],
+        check: bool = True,
+        timeout_sec: int | None = None,
+        stdin_data: bytes | None = None,
+        on_output: OutputCallback | None = None,
+    ) -> ExecResult:
+        build_seconds = self.task_env_config.build_timeout_sec
+        match command[0], self._project:
+            case "build", Project() as project:
+                await project.build(seconds=build_seconds)
+            case "up", Project() as project:
+                self._containers = await project.up(command, build_seconds=build_seconds)
+            case "down", _:
+                await self._remove()
+            case _:
+                return await super()._run_docker_compose_command(command, check, timeout_sec, stdin_data, on_output)
+        return ExecResult(return_code=0)
+
+    @property
+    @override
+    def _docker_compose_paths(self) -> list[Path]:
+        return [*super()._docker_compose_paths, *([self._project.overlay] if self._project else [])]
+
+    @override
+    def _compose_env_vars(self, include_os_env: bool = True) -> dict[str, str]:
+        theirs = {k: v for k, v in super()._compose_env_vars(include_os_env).items() if k not in HOST_VARIABLES}
+        ours = {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
+        return {**theirs, **ours, "DOCKER_HOST": self._engine.host}
+
+    @override
+    def _validate_daemon_mode(self) -> None:
+        if self._is_windows_container:
+            super()._validate_daemon_mode()
+
+    @override
+    async def _validate_image_os(self, image_name: str) -> None:
+        image = await self._images.find(image_name)
+        wanted = "windows" if self._is_windows_container else "linux"
+        if image and image["Os"] != wanted:
+            raise RuntimeError(
+                f"the task is for {wanted}, its image {image_name} for {image['Os']}: change one of them"
+            )
+
+    @override
+    async def stop(self, delete: bool) -> None:
+        try:
+            if self._is_flat:
+                await self._stop_flat()
+            else:
+                await super().stop(delete)
+        except asyncio.CancelledError:
+            # Harbor shields this from all but an event loop that closes; what that cut off is begun anew.
+            await self._remove()
+            raise
+        finally:
+            if self._project is not None:
+                self._project.folder.cleanup()
+            self._project = None
+            self._containers.clear()
+
+    async def _stop_flat(self) -> None:
+        await self.prepare_logs_for_host()
+        if self._keep_containers:
+            await self._engine.json("POST", f"/containers/{self._name}/stop", query={"t": 1})
+        else:
+            await self._remove()
+
+    async def _remove(self) -> None:
+        try:
+            if self._is_flat:
+                await remove_container(self._engine, self._name)
+            elif self._project is not None:
+                await self._project.remove()
+        except (EngineError, EngineUnavailableError) as error:
+            # A graded trial stays graded; what stays has its labels, and the janitor will see it.
+            self.logger.error(f"The containers of {self._name} could not be removed: {error}")
+
+
+def _is_cut_off(
+    *,
+    environment_dir: Path,
+    task_env_config: EnvironmentConfig,
+    network_policy: NetworkPolicy | None = None,
+    phase_network_policies: Sequence[NetworkPolicy] = (),
+    extra_docker_compose: Sequence[Path | str] | None = None,
+    override_gpus: int | None = None,
+    **_: object,
+) -> bool:
+    """Whether one container without a network is all that the task's policies ask for, in every phase."""
+    policies = [network_policy or NetworkPolicy(), *phase_network_policies]
+    is_plain = not (
+        (environment_dir / "docker-compose.yaml").exists()
+        or extra_docker_compose
+        or task_env_config.os == TaskOS.WINDOWS
+        or task_env_config.gpus
+        or override_gpus
+    )
+    return is_plain and all(policy.network_mode == NetworkMode.NO_NETWORK for policy in policies)

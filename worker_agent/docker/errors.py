@@ -1,0 +1,33 @@
+"""What can go wrong between a trial and the Docker engine. The class names are what causes are told from.
+
+None of them is a `TimeoutError`: Harbor takes those for its own limits and would hide what happened.
+"""
+
+
+class EngineUnavailableError(RuntimeError):
+    """No engine answers, or not in time: the fault of this host, never of the task."""
+
+
+class EngineError(RuntimeError):
+    """The engine refused a request; `status` is its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"the Docker engine answered {status}: {message}")
+        self.status = status
+        self.message = message
+
+
+class ImageBuildError(RuntimeError):
+    """A step of the task's Dockerfile failed; the message has the end of the build's output."""
+
+
+class ImageBuildTimeoutError(RuntimeError):
+    """The image was not built within the task's `build_timeout_sec`; the message has the end of the output."""
+
+
+class ImagePullError(RuntimeError):
+    """An image that the task names is neither on this host nor to be had from its registry."""
+
+
+class ContainerStartError(RuntimeError):
+    """A container of the task could not be made or started, or ended at once; the message says what the engine said."""

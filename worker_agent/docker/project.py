@@ -1,0 +1,126 @@
+"""A trial's Compose project: its images, its way up, and its removal."""
+
+import json
+import tempfile
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from harbor.constants import MAIN_SERVICE_NAME
+
+from worker_agent.docker.commands import Listener
+from worker_agent.docker.composition import Additions, Composition, overlay
+from worker_agent.docker.containers import has_entry_point
+from worker_agent.docker.engine import Engine, named
+from worker_agent.docker.errors import ContainerStartError
+from worker_agent.docker.governor import Governor
+from worker_agent.docker.images import Images, Say
+from worker_agent.docker.leftovers import remove_labelled
+
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+NUMBER = "com.docker.compose.container-number"
+KEPT_OUTPUT = 4000
+PATIENCE_SECONDS = 10.0
+"""How long a start that nobody wants any more may take to end by itself; without health checks that is a second."""
+
+
+class Compose(Protocol):
+    """Runs `docker compose` with all files of the project: all it wrote, and its exit code."""
+
+    def __call__(
+        self, command: Sequence[str], *, listener: Listener | None = None, patience: float = 0
+    ) -> Awaitable[tuple[str, int]]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One project. `image` is the name that the content of the task gives to what is built from it."""
+
+    name: str
+    image: str
+    composition: Composition
+    additions: Additions
+    harbors_services: Sequence[str]
+    folder: tempfile.TemporaryDirectory[str]
+    engine: Engine
+    governor: Governor
+    images: Images
+    compose: Compose
+
+    @property
+    def overlay(self) -> Path:
+        """The Compose file of ours, which goes on top of all others."""
+        return Path(self.folder.name) / "flotilla.json"
+
+    async def build(self, *, seconds: float) -> None:
+        """Have every image that the task builds, within the time limit. Raises what `Images.built` raises."""
+        self._write_overlay(init=False)
+        if self.composition.is_built_by_content():
+            await self.images.built(list(self._names().values()), build=self._build, seconds=seconds)
+        else:
+            await self.images.rebuilt(self.name, build=self._build, seconds=seconds)
+
+    async def up(self, command: Sequence[str], *, build_seconds: float) -> dict[str, str]:
+        """Start every service and wait as Compose does; the container of each. Raises `ContainerStartError`."""
+        for image in self.composition.pulled():
+            await self.images.pulled(image)
+        if self.composition.built() and MAIN_SERVICE_NAME not in self.composition.built():
+            await self.build(seconds=build_seconds)  # Harbor builds only for the sake of `main`
+        self._write_overlay(init=await self._may_have_init())
+        async with self.governor.starting():
+            output, code = await self.compose(command, patience=PATIENCE_SECONDS)
+        if code != 0:
+            ending = output[-KEPT_OUTPUT:].strip()
+            raise ContainerStartError(f"docker compose could not start the services:\n{ending}")
+        return await self._containers()
+
+    async def remove(self) -> None:
+        """Remove its containers, networks and volumes, and the images that only this project has a name for."""
+        await remove_labelled(self.engine, {PROJECT: self.name})
+        if not self.composition.is_built_by_content():
+            query = {"filters": json.dumps({"reference": [f"{self.name}-*"]})}
+            for image in await self.engine.json("GET", "/images/json", query=query):
+                for name in image["RepoTags"]:
+                    await self.engine.json("DELETE", f"/images/{named(name)}")
+
+    async def _build(self, say: Say) -> int:
+        async def hear(text: str) -> None:
+            if line := text.rstrip():
+                say(line)
+
+        _, code = await self.compose(["build"], listener=hear)
+        return code
+
+    def _names(self) -> dict[str, str]:
+        """The names that we give to what the services build; none where only Compose knows what that is."""
+        if not self.composition.is_built_by_content():
+            return {}
+        repository, _, tag = self.image.partition(":")
+        return {
+            service: self.image if service == MAIN_SERVICE_NAME else f"{repository}--{service.lower()}:{tag}"
+            for service in self.composition.built()
+        }
+
+    def _write_overlay(self, *, init: bool) -> None:
+        words = overlay(
+            self.composition,
+            additions=self.additions,
+            images=self._names(),
+            init=init,
+            others=self.harbors_services,
+        )
+        self.overlay.write_text(json.dumps(words))
+
+    async def _may_have_init(self) -> bool:
+        main = self.composition.services[MAIN_SERVICE_NAME]
+        name = self._names().get(MAIN_SERVICE_NAME) or str(main.get("image", f"{self.name}-{MAIN_SERVICE_NAME}"))
+        image = None if "$" in name else await self.images.find(name)
+        return image is not None and not has_entry_point(image)
+
+    async def _containers(self) -> dict[str, str]:
+        query = {"filters": json.dumps({"label": [f"{PROJECT}={self.name}"]})}
+        found: list[Mapping[str, Any]] = await self.engine.json("GET", "/containers/json", query=query)
+        last_first = sorted(found, key=lambda container: int(container["Labels"].get(NUMBER, 1)), reverse=True)
+        return {container["Labels"][SERVICE]: container["Id"] for container in last_first}
