@@ -38,6 +38,8 @@ class Cause(StrEnum):
     """The worker had to leave before the trial was done."""
     HOST_LOST = "host_lost"
     """The worker fell silent."""
+    DELIVERY_EXHAUSTED = "delivery_exhausted"
+    """Its message came to workers a thousand times, twice over, and none of them could start it."""
     HOST_RESOURCE = "host_resource"
     """The worker's disk, memory or processes were used up."""
 
@@ -98,16 +100,15 @@ _BY_MESSAGE: tuple[tuple[str, Cause], ...] = (
 """Harbor raises plain `RuntimeError` for what its engine says; the engine's own words tell them apart."""
 
 
+_SPOKEN_BY_THE_ENGINE = frozenset(
+    {"RuntimeError", "OSError", "ContainerStartError", "EngineError", "ImageBuildError", "ImagePullError"}
+)
+
+
 def cause_of(exception: str, message: str) -> Cause:
     """The cause behind an exception's class name and message; unknown names are `UNCLASSIFIED`."""
     lowered = message.lower()
     spoken = next((cause for words, cause in _BY_MESSAGE if words in lowered), None)
-    if spoken is not None and exception in {
-        "RuntimeError",
-        "OSError",
-        "EngineError",
-        "ImagePullError",
-        "ImageBuildError",
-    }:
+    if spoken is not None and exception in _SPOKEN_BY_THE_ENGINE:
         return spoken
     return _BY_NAME.get(exception, Cause.UNCLASSIFIED)

@@ -77,6 +77,7 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
         processes=processes,
         secret_values=SecretValues(file=settings.secrets_file, environment=os.environ),
         trial_variables=variables,
+        build_patience=chosen.build_patience,
         environment_of=environment_of(chosen, settings),
     )
 

@@ -102,6 +102,7 @@ class Assignment:
             variables=equipment.trial_variables,
             secrets=secrets,
             environment=equipment.environment_of(run, self._scratch),
+            build_patience=equipment.build_patience,
         )
         self._logs = TrialLogs(local=self._local, shared=self._shared, agent=run.agent_name, redactor=self._redactor)
         return await equipment.processes.start(order)
@@ -109,7 +110,7 @@ class Assignment:
     async def _ended(self, process: TrialProcess) -> int:
         """Waits for the process: its longest time, then one SIGTERM, then SIGKILL. Returns its exit code."""
         stop = asyncio.create_task(self._stop_asked.wait())
-        longest = longest_seconds(checked_task(self.run))
+        longest = longest_seconds(checked_task(self.run), build_patience=self._equipment.build_patience)
         either: set[asyncio.Future[Any]] = {process.ended, stop}
         await asyncio.wait(either, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()

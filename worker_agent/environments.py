@@ -33,6 +33,14 @@ class Chosen:
         """What the nursery imports for it."""
         return ((DOCKER_CLASS if self.name is Wanted.DOCKER else SANDBOX_CLASS).partition(":")[0],)
 
+    @property
+    def build_patience(self) -> float:
+        """How many times the task's build limit Harbor waits for the start.
+
+        In Docker that limit is applied to the build alone, which may first wait for its turn among others.
+        """
+        return 4.0 if self.name is Wanted.DOCKER else 1.0
+
 
 async def choose(wanted: Wanted, *, scratch: Path, environ: Mapping[str, str]) -> Chosen:
     """What is wanted, or with `auto` what this host can do: Docker first. Raises EnvironmentUnavailable."""
@@ -70,7 +78,8 @@ def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claime
         "kwargs": {
             "labels": {**worker_labels(settings), f"{LABEL}.run": run.lease.run_id, f"{LABEL}.trial": run.trial_name},
             "network": f"{LABEL}-{settings.worker_name}",
-            "lock_dir": str(settings.scratch / "governor"),
+            "subnet": settings.trial_subnet,
+            "lock_dir": str(settings.governor or settings.scratch / "governor"),
         },
     }
 

@@ -32,6 +32,7 @@ class Equipment:
     processes: TrialProcesses
     secret_values: SecretValues
     trial_variables: Mapping[str, str]
+    build_patience: float
     environment_of: Callable[[Claimed, Path], Mapping[str, Any]]
 
     def send_again(self, run_ids: Sequence[str]) -> None:

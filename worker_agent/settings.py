@@ -29,6 +29,10 @@ class WorkerSettings(StoreSettings):
     scratch: Path = Path("/var/lib/flotilla-worker")
     slots: int = field(default=60, metadata={"least": 1})
     environment: Wanted = Wanted.AUTO
+    governor: Path | None = None
+    """What all workers of this host share, for the host-wide limits on the engine; by default one's own scratch."""
+    trial_subnet: str | None = None
+    """The addresses of this worker's containers; by default one of the engine's pools, which must hold every slot."""
     hidden: str = ""
     secrets_file: Path | None = None
     lease_seconds: float = field(default=90, metadata={"least": 1})

@@ -32,6 +32,7 @@ class TrialOrder:
     agent_kwargs: Mapping[str, Any]
     secrets: tuple[str, ...]
     environment: Mapping[str, Any]
+    build_patience: float
     default_agent_seconds: float
     override_agent_seconds: float | None
 
@@ -79,6 +80,7 @@ def _trial_config(order: TrialOrder) -> Any:
         task=TaskConfig(path=Path(order.task)),
         trial_name=order.name,
         trials_dir=Path(order.trials),
+        environment_build_timeout_multiplier=order.build_patience,
         agent=AgentConfig(
             name=order.agent_name,
             model_name=order.agent_model,

@@ -23,9 +23,10 @@ def checked_task(run: Claimed) -> CheckedTask:
     return _TASKS.validate_python(run.task)
 
 
-def longest_seconds(task: CheckedTask) -> float:
+def longest_seconds(task: CheckedTask, *, build_patience: float) -> float:
     """After this time a trial is stopped: every phase has its own limit, so it can only be stuck between them."""
-    return task.longest_trial_seconds(DEFAULT_AGENT_SECONDS) + UNSTATED_SECONDS
+    waiting = (build_patience - 1) * task.build_timeout_sec
+    return task.longest_trial_seconds(DEFAULT_AGENT_SECONDS) + waiting + UNSTATED_SECONDS
 
 
 def place_order(
@@ -36,6 +37,7 @@ def place_order(
     variables: Mapping[str, str],
     secrets: Mapping[str, str],
     environment: Mapping[str, Any],
+    build_patience: float,
 ) -> Order:
     """Makes the trial's directories and says what its process is to do."""
     for folder in ("home", "tmp", "trials"):
@@ -51,6 +53,7 @@ def place_order(
         agent_kwargs=dict(run.agent_kwargs),
         secrets=tuple(secrets),
         environment=dict(environment),
+        build_patience=build_patience,
         default_agent_seconds=DEFAULT_AGENT_SECONDS,
         override_agent_seconds=None if any(limits) else DEFAULT_AGENT_SECONDS,
     )
