@@ -7,7 +7,7 @@ from flotilla.states import Priority
 
 MOST_A_CALL = 10  # messages, by SQS's own limit
 LONG_POLL_SECONDS = 20  # SQS's own limit
-SHORT_POLL_SECONDS = 1  # while the last slot is promised to one queue, the other must not wait longer
+SHORT_POLL_SECONDS = 1  # what is promised to one queue is kept from the other: while little is free, not for long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +48,10 @@ class Slots:
             self._waiting.discard(priority)
             if priority is Priority.HIGH and not self._rushed:
                 slots = 1
-            last = self.free == slots
-            self._last_slot_went_to = priority if last else self._last_slot_went_to
+            if self.free == slots:
+                self._last_slot_went_to = priority
             self._held[priority] += slots
-            wait = SHORT_POLL_SECONDS if last else LONG_POLL_SECONDS
+            wait = LONG_POLL_SECONDS if self.free >= MOST_A_CALL else SHORT_POLL_SECONDS
             return Reservation(priority=priority, slots=slots, wait_seconds=wait)
 
     async def settle(self, reservation: Reservation, *, used: int) -> None:

@@ -30,6 +30,13 @@ async def test_an_idle_high_queue_holds_one_slot_and_waits_long() -> None:
 
 
 @in_a_loop
+async def test_while_few_slots_are_free_none_is_promised_for_long() -> None:
+    slots = Slots(4)
+    assert (await slots.reserve(HIGH)).wait_seconds == SHORT_POLL_SECONDS
+    assert (await slots.reserve(NORMAL)).wait_seconds == SHORT_POLL_SECONDS
+
+
+@in_a_loop
 async def test_a_call_is_never_for_more_than_ten_messages() -> None:
     assert (await Slots(60).reserve(NORMAL)).slots == 10
 
