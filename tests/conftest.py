@@ -1,4 +1,4 @@
-"""What every test may ask for: a migrated database of its own on a real server, and a Docker engine."""
+"""What every test may ask for: a migrated database of its own on a real server, AWS by moto, and a Docker engine."""
 
 import os
 import socket
@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy
+from moto.server import ThreadedMotoServer
 
 from flotilla import database
 from flotilla.local.postgres import Postgres, running
@@ -52,12 +53,22 @@ def engine(database_url: str) -> Iterator[sqlalchemy.Engine]:
 
 
 @pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The moto server, which wants signed requests."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def docker_engine() -> Iterator[str]:
     """The address (`unix://…`) of a Docker engine that answers and has the image that trials are built on.
 
     It is in `DOCKER_HOST` as well, for the programs that a test starts.
     """
-    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     _require_answer(address)
     transport = httpx.HTTPTransport(uds=address.removeprefix("unix://"))
     with httpx.Client(transport=transport, base_url="http://engine", timeout=300) as client:
