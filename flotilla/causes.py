@@ -52,8 +52,8 @@ INFRASTRUCTURE: frozenset[Cause] = frozenset(
 _NAMES: dict[Cause, tuple[str, ...]] = {
     Cause.SANDBOX: (
         "EnvironmentStartTimeoutError", "SandboxBuildFailedError", "SandboxLikelyOutOfMemoryError", "SandboxLostError",
-        "SandboxStartError",
-        "ContainerStartError", "EngineUnavailableError", "EngineError", "MemoryLimitExceededError",
+        "SandboxStartError", "ComposeMissingError", "ContainerStartError", "EngineUnavailableError", "EngineError",
+        "MemoryLimitExceededError",
         "ServiceOperationsUnsupportedError", "AddTestsDirError", "DownloadVerifierDirError", "ConnectionRefusedError",
     ),
     Cause.TASK_ENVIRONMENT: (

@@ -21,7 +21,7 @@ from worker_agent.docker import compose_command, containers
 from worker_agent.docker.access import ContainerAccess
 from worker_agent.docker.commands import Listener
 from worker_agent.docker.composition import Additions, read
-from worker_agent.docker.errors import EngineError, EngineUnavailableError
+from worker_agent.docker.errors import ComposeMissingError, EngineError, EngineUnavailableError
 from worker_agent.docker.governor import Governor
 from worker_agent.docker.images import Images
 from worker_agent.docker.leftovers import remove_container
@@ -163,7 +163,13 @@ class DockerTrialEnvironment(ContainerAccess):
         files = [word for path in self._docker_compose_paths for word in ("-f", str(path.resolve()))]
         argv = ["docker", "compose", "--project-name", self._name, "--project-directory", str(folder), *files, *command]
         env, cwd = self._compose_env_vars(), folder if folder.is_dir() else Path.cwd()
-        return await compose_command.run(argv, env=env, cwd=cwd, listener=listener, patience=patience)
+        try:
+            output, code = await compose_command.run(argv, env=env, cwd=cwd, listener=listener, patience=patience)
+        except FileNotFoundError as fault:
+            raise ComposeMissingError(fault) from fault
+        if code != 0 and "unknown flag: --project-name" in output:  # said by a command line without the plugin
+            raise ComposeMissingError(output.splitlines()[0])
+        return output, code
 
     @override
     async def _run_docker_compose_command(

@@ -8,6 +8,14 @@ class EngineUnavailableError(RuntimeError):
     """No engine answers, or not in time: the fault of this host, never of the task."""
 
 
+class ComposeMissingError(RuntimeError):
+    """Dockerfiles and Compose files need `docker compose`, and this host does not have it."""
+
+    def __init__(self, fault: object) -> None:
+        mend = "install Docker's command line and its plugin docker-compose (docker-compose-plugin, version 2 or newer)"
+        super().__init__(f"this host has no `docker compose` ({fault}): {mend}")
+
+
 class EngineError(RuntimeError):
     """The engine refused a request; `status` is its HTTP status."""
 

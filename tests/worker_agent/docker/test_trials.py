@@ -233,6 +233,21 @@ def test_a_plain_trial_starts_no_program_on_the_host(runner: Runner, monkeypatch
     assert run(runner, TaskSpec()) == (1.0, None, "")
 
 
+@pytest.mark.parametrize("command_line", ["", "echo 'unknown flag: --project-name'; exit 125"])
+def test_a_host_without_compose_is_told_what_to_install(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, command_line: str
+) -> None:
+    programs = runner.folder / "programs"
+    programs.mkdir()
+    if command_line:
+        (programs / "docker").write_text(f"#!/bin/sh\n{command_line}\n")
+        (programs / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    _, kind, message = run(runner, TaskSpec(environment=unique("")))
+    assert kind == "ComposeMissingError"
+    assert "docker-compose-plugin" in message
+
+
 def test_the_variables_of_a_task_do_not_move_the_programs_of_the_host(runner: Runner) -> None:
     spec = TaskSpec(
         environment={**unique(""), "docker-compose.yaml": SIDECAR},
