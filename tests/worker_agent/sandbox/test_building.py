@@ -15,7 +15,7 @@ DOCKERFILE = """FROM debian:bookworm-slim AS only
 ARG VERSION=3
 ENV GREETING="good day" DEPTH=$VERSION
 ENV OLD form
-WORKDIR /srv/work
+WORKDIR /srv/folder
 WORKDIR deeper
 COPY one.txt renamed.txt
 COPY --chown=77:88 folder many/
@@ -47,7 +47,7 @@ def test_a_dockerfile_is_carried_out_step_by_step(started: Starting, tmp_path: P
             ).stdout or ""
 
     expected = [
-        "/srv/work/deeper",
+        "/srv/folder/deeper",
         "agent",
         "good day/3/form",
         "123",
