@@ -14,6 +14,7 @@ from worker_agent.settings import Wanted, WorkerSettings
 DOCKER_CLASS = "worker_agent.docker.environment:DockerTrialEnvironment"
 SANDBOX_CLASS = "worker_agent.sandbox.environment:SandboxEnvironment"
 LABEL = "flotilla"
+CONTAINERS_A_TRIAL = 2  # the agent's, and the verifier's where that is a separate one
 
 
 class EnvironmentUnavailable(Exception):
@@ -79,6 +80,7 @@ def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claime
             "labels": {**worker_labels(settings), f"{LABEL}.run": run.lease.run_id, f"{LABEL}.trial": run.trial_name},
             "network": f"{LABEL}-{settings.worker_name}",
             "subnet": settings.trial_subnet,
+            "containers_at_once": settings.slots * CONTAINERS_A_TRIAL,
             "lock_dir": str(settings.governor or settings.scratch / "governor"),
         },
     }

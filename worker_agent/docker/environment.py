@@ -50,6 +50,7 @@ class DockerTrialEnvironment(ContainerAccess):
         labels: Mapping[str, str] | None = None,
         network: str = "bridge",
         subnet: str | None = None,
+        containers_at_once: int = 1,
         pids_limit: int = 4096,
         log_max_size: str = "1m",
         **words: Any,
@@ -61,7 +62,7 @@ class DockerTrialEnvironment(ContainerAccess):
             labels={**(labels or {}), SESSION: self.session_id}, pids_limit=pids_limit, log_max_size=log_max_size
         )
         of_worker = {WORKER: labels[WORKER]} if labels and WORKER in labels else {}
-        self._network = Network(name=network, subnet=subnet, labels=of_worker)
+        self._network = Network(name=network, subnet=subnet, labels=of_worker, containers=containers_at_once)
         self._governor = Governor(directory=Path(lock_dir))
         self._images = Images(engine=self._engine, governor=self._governor, say=self.logger.info)
         self._name = _sanitize_docker_compose_project_name(self.session_id)

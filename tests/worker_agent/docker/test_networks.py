@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from tests.worker_agent.docker.tasks import IMAGE
 from worker_agent.docker import commands, containers
 from worker_agent.docker.engine import Engine
+from worker_agent.docker.errors import ContainerStartError, EngineError
 from worker_agent.docker.governor import Governor
 from worker_agent.docker.leftovers import remove_container
-from worker_agent.docker.networks import Network
+from worker_agent.docker.networks import Network, larger_subnets
 
 LISTEN = "exec perl -MIO::Socket::INET -e 'IO::Socket::INET->new(Listen=>5,LocalPort=>7777)->accept; sleep 1' &"
 CONNECT = "timeout 2 bash -c 'exec 3<>/dev/tcp/{address}/7777'"
@@ -92,3 +94,21 @@ def test_many_who_want_it_make_it_once(docker: Engine, labels: dict[str, str], t
         return [known["IPAM"]["Config"][0]["Subnet"] for known in found]
 
     assert asyncio.run(scenario()) == ["10.231.7.0/24"]
+
+
+def test_where_pools_are_cut_small_a_larger_subnet_is_found_beside() -> None:
+    larger = list(larger_subnets(IPv4Network("10.200.0.16/28"), containers=120))
+    assert {subnet.prefixlen for subnet in larger} == {25}
+    assert all(subnet.subnet_of(IPv4Network("10.200.0.0/16")) for subnet in larger)
+    assert larger[0] == IPv4Network("10.200.255.128/25")
+
+
+def test_a_network_has_room_for_all_its_containers_or_none_is_made(
+    docker: Engine, labels: dict[str, str], tmp_path: Path
+) -> None:
+    name = f"flotilla-test-{uuid.uuid4().hex[:8]}"
+    too_many = Network(name=name, subnet=None, labels=labels, containers=200_000)
+    with pytest.raises(ContainerStartError, match="default-address-pools"):
+        asyncio.run(too_many.ensure(docker, Governor(directory=tmp_path)))
+    with pytest.raises(EngineError):
+        asyncio.run(docker.json("GET", f"/networks/{name}"))
