@@ -6,11 +6,12 @@ from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import bundles, health, jobs, logs, refusals, runs, workers
+from api import bundles, health, jobs, logs, refusals, runs, uploads, workers
 from api.authentication import caller_of
-from api.body_limit import BodyLimit
+from api.body_limit import LEANER, BodyLimit, Bound
 from api.context import MEBIBYTE, ApiContext, Streaming
 from api.problems import MEDIA_TYPE, Kind, documented
+from api.tus import VERSION, Tus
 from flotilla import __version__
 
 __all__ = ["ApiContext", "Streaming", "create_app"]
@@ -32,7 +33,8 @@ def create_app(context: ApiContext) -> FastAPI:
     )
     app.state.context = context
     app.state.following_threads = CapacityLimiter(FOLLOWING_THREADS)
-    app.add_middleware(BodyLimit, most=MOST_JSON, paths={"/v1/bundles": context.max_bundle})
+    app.add_middleware(BodyLimit, bound=Bound(most=MOST_JSON, mend="send less"), paths=_bounds(context))
+    app.add_middleware(Tus, path=uploads.PATH)
     refusals.install(app)
     app.include_router(health.router)
     app.include_router(_version_1())
@@ -40,10 +42,20 @@ def create_app(context: ApiContext) -> FastAPI:
     return app
 
 
+def _bounds(context: ApiContext) -> dict[str, Bound]:
+    """For archives: what one request takes of them, which may be less than they may have."""
+    most, packed = context.max_bundle, context.limits.packed_bytes
+    in_parts = f"an archive of up to {packed:,} bytes comes up in parts: POST {uploads.PATH} (tus {VERSION})"
+    return {
+        "/v1/bundles": Bound(most=most, mend=in_parts if most < packed else LEANER),
+        uploads.PATH: Bound(most=most, mend="send it in more parts"),
+    }
+
+
 def _version_1() -> APIRouter:
     expected = documented(Kind.UNAUTHORIZED, Kind.UNAVAILABLE)
     router = APIRouter(prefix="/v1", dependencies=[Depends(caller_of)], responses=expected)
-    for part in (bundles, jobs, runs, logs, workers):
+    for part in (bundles, uploads, jobs, runs, logs, workers):
         router.include_router(part.router)
     return router
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from api.authentication import Caller
 from api.context import ApiContext, Context
 from api.media_types import takes
-from api.problems import Flaw, Kind, Problem, documented
+from api.problems import Kind, Problem, documented, invalid
 from api.schemas import Id, JobFilter, JobOrder, JobPage, RunFilter, RunPage
 from flotilla.store.bundles import Bundle, get_bundle
 from flotilla.store.jobs import NewJob, cancel_job
@@ -33,9 +33,9 @@ def create_job(order: JobOrder, context: Context, caller: Caller) -> Job:
     with context.engine.begin() as connection:
         bundle = get_bundle(connection, bundle_id=order.bundle, tenant=caller.tenant)
     if bundle is None:
-        raise _invalid("/bundle", f"there is no bundle {order.bundle}", mend="Upload it with POST /v1/bundles.")
+        raise invalid("/bundle", f"there is no bundle {order.bundle}", mend="Upload it with POST /v1/bundles.")
     if order.runs > context.run_limit:
-        raise _invalid("/runs", f"a job may have {context.run_limit:,} runs", mend="Ask for fewer, or make more jobs.")
+        raise invalid("/runs", f"a job may have {context.run_limit:,} runs", mend="Ask for fewer, or make more jobs.")
     job_id = submit(context.engine, _new_job(order, bundle, tenant=caller.tenant), bundle=bundle, layout=context.layout)
     _kick(context)
     with context.engine.begin() as connection:
@@ -97,10 +97,6 @@ def _job(connection: Connection, job_id: str, caller: Caller) -> Job:
     if job is None:
         raise Problem(Kind.NOT_FOUND, f"there is no job {job_id}")
     return job
-
-
-def _invalid(pointer: str, detail: str, *, mend: str) -> Problem:
-    return Problem(Kind.INVALID, f"{pointer}: {detail}", errors=[Flaw(pointer=pointer, detail=detail, mend=mend)])
 
 
 def _new_job(order: JobOrder, bundle: Bundle, *, tenant: str) -> NewJob:

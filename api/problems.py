@@ -29,6 +29,8 @@ class Kind(Enum):
     NOT_FOUND = _Kind(404, "not-found", "There is nothing here")
     NO_RESULT = _Kind(404, "no-result", "The run has no result")
     METHOD = _Kind(405, "method-not-allowed", "This cannot be done here")
+    OFFSET = _Kind(409, "upload-offset", "The upload does not stand there")
+    TUS_VERSION = _Kind(412, "tus-version", "The upload protocol is another one")
     TOO_LARGE = _Kind(413, "too-large", "The request is too large")
     MEDIA_TYPE = _Kind(415, "unsupported-media-type", "The body is of a kind that is not taken here")
     INVALID = _Kind(422, "invalid", "The request is not valid")
@@ -65,6 +67,11 @@ class Problem(HTTPException):
         super().__init__(kind.value.status, detail, headers)
         self.kind = kind
         self.errors = list(errors)
+
+
+def invalid(pointer: str, detail: str, *, mend: str) -> Problem:
+    """That one place of the body cannot be as it is."""
+    return Problem(Kind.INVALID, f"{pointer}: {detail}", errors=[Flaw(pointer=pointer, detail=detail, mend=mend)])
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:

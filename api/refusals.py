@@ -19,7 +19,7 @@ _MENDS = {
     "missing": "Give it.",
     "json_invalid": "Send one JSON document.",
 }
-_METHODS = ("GET", "POST")
+_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
 _ANY_MEND = "Give a value as /openapi.json describes it."
 
 

@@ -1,6 +1,7 @@
 """What callers send, and the pages in which lists come back."""
 
 import json
+from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Any
 
@@ -102,6 +103,12 @@ class JobOrder(Sent):
         return list(dict.fromkeys(self.secrets))
 
 
+class BundleOrder(Sent):
+    """A bundle of what came up in parts."""
+
+    upload: Annotated[str, Field(pattern=ID_PATTERN)] = Field(description="The id of a whole upload")
+
+
 class JobFilter(Sent):
     """Which jobs, and from where on."""
 
@@ -123,6 +130,15 @@ class WorkerFilter(Sent):
     """Which workers."""
 
     gone: bool = Field(default=False, description="Also those that stopped or were lost")
+
+
+class UploadMade(BaseModel):
+    """A new upload: `received` of its `length` bytes are here."""
+
+    id: str
+    length: int
+    received: int
+    expires_at: datetime
 
 
 class JobPage(BaseModel):

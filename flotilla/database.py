@@ -4,10 +4,10 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine
 
 
-def connect(url: str, *, pool_size: int = 5) -> Engine:
+def connect(url: str | URL, *, pool_size: int = 5) -> Engine:
     """An engine with at most `pool_size` connections. No server-side prepared statements: a proxy would pin on them."""
     return create_engine(
         url,

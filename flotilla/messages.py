@@ -48,25 +48,39 @@ def body(run_id: str) -> str:
     return json.dumps({"run_id": run_id})
 
 
-def _time(milliseconds: str) -> datetime:
+class UnreadableBody(ValueError):
+    """A body that is not what this fleet sends; the message says in what way."""
+
+
+def run_of(body: str) -> str:
+    """The id of the run that a body names. Raises UnreadableBody."""
+    try:
+        document = json.loads(body)
+    except ValueError as fault:
+        raise UnreadableBody(f"it is not JSON: {fault}") from fault
+    if not isinstance(document, dict) or document.keys() != {"run_id"} or not isinstance(document["run_id"], str):
+        raise UnreadableBody('it is not {"run_id": "…"} and nothing else')
+    return document["run_id"]
+
+
+def time_of(milliseconds: str) -> datetime:
+    """A moment as SQS writes it."""
     return datetime.fromtimestamp(int(milliseconds) / 1000, tz=UTC)
 
 
 def read(raw: "MessageTypeDef", queue: Priority) -> Message | UnreadableMessage:
     """One received message, as what it is; `raw` carries the attributes named in `ATTRIBUTES`."""
     try:
-        body = json.loads(raw["Body"])
-    except ValueError as fault:
-        return _unreadable(raw, queue, fault=f"it is not JSON: {fault}")
-    if not isinstance(body, dict) or body.keys() != {"run_id"} or not isinstance(body["run_id"], str):
-        return _unreadable(raw, queue, fault='it is not {"run_id": "…"} and nothing else')
+        run_id = run_of(raw["Body"])
+    except UnreadableBody as fault:
+        return _unreadable(raw, queue, fault=str(fault))
     known = raw["Attributes"]
     return Message(
-        run_id=body["run_id"],
+        run_id=run_id,
         receipt=raw["ReceiptHandle"],
         queue=queue,
-        sent_at=_time(known["SentTimestamp"]),
-        first_received_at=_time(known["ApproximateFirstReceiveTimestamp"]),
+        sent_at=time_of(known["SentTimestamp"]),
+        first_received_at=time_of(known["ApproximateFirstReceiveTimestamp"]),
         receive_count=int(known["ApproximateReceiveCount"]),
     )
 

@@ -1,66 +1,106 @@
-"""The fleet's heartbeat: send what waits, take back what is lost, lay out tasks.
+"""The fleet's heartbeat: send what waits, take back what is lost, tend the workers' group, lay out tasks, sweep.
 
 Every step can be repeated and can overlap with itself in another pulse; the leader row only spares the double work.
 """
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from flotilla.archive import Limits
+from flotilla.caretaker import Caretaker, Tended
 from flotilla.dispatch import dispatch
 from flotilla.ids import new_id
 from flotilla.layout import Layout
 from flotilla.queue import RunQueue
 from flotilla.store.endings import take_back_expired
-from flotilla.store.leadership import lead, resign
+from flotilla.store.fleet_state import anything_lives
+from flotilla.store.leadership import did_well, lead, resign
 from flotilla.store.workers import mark_silent_workers
+from flotilla.sweeping import sweep
 from flotilla.task_filling import fill_tasks
 
 TICK_SECONDS = 10.0
+GAP_SECONDS = 30.0
+"""After so long without a good tick, who was silent may have had nobody to talk to."""
 LEADER = "pulse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """What one tick did; `led` is false if another pulse was at work."""
+    """What one tick did; `led` is false if another pulse was at work. While there is `work`, ten seconds matter."""
 
     led: bool
+    quiet: bool = False
     taken_back: int = 0
     silent_workers: int = 0
     queued: int = 0
     filled: int = 0
+    swept: int = 0
+    tended: Tended | None = None
+    work: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """One ticker, with the name under which it leads."""
+    """One ticker, with the name under which it leads; with a caretaker where the workers are a group of instances."""
 
     engine: Engine
     queue: RunQueue
     layout: Layout
     lease_seconds: float
     limits: Limits
+    caretaker: Caretaker | None = None
+    clock: Callable[[], float] = time.time
     holder: str = field(default_factory=lambda: new_id("pulse"))
 
     def beat(self) -> Beat:
-        """One tick. Raises what the database or the queue raises; the next tick makes up for it."""
+        """One tick. Raises what the database, the queue or AWS raises; the next tick makes up for it."""
         with self.engine.begin() as connection:
-            led = lead(connection, name=LEADER, holder=self.holder, seconds=3 * TICK_SECONDS) is not None
-        if not led:
-            return Beat(led=False)
-        with self.engine.begin() as connection:
-            taken_back = take_back_expired(connection)
-            silent = mark_silent_workers(connection, after_seconds=self.lease_seconds)
-        queued = dispatch(self.engine, self.queue)
+            beat = self._take_back(connection)
+        if not beat.led:
+            return beat
+        try:
+            tended = self.caretaker.tend(leader=LEADER, quiet=beat.quiet) if self.caretaker else None
+        finally:  # the group has nothing to do with what waits
+            queued = dispatch(self.engine, self.queue)
         filled = fill_tasks(self.engine, self.layout, limits=self.limits)
-        return Beat(led=True, taken_back=len(taken_back), silent_workers=len(silent), queued=queued, filled=filled)
+        swept = sweep(self.engine, self.layout, now=self.clock())
+        return replace(beat, tended=tended, queued=queued, filled=filled, swept=swept)
+
+    def send(self) -> int:
+        """Sends what waits, whoever leads; returns how many runs were queued."""
+        return dispatch(self.engine, self.queue)
 
     def resign(self) -> None:
         """Lets another pulse lead at once."""
         with self.engine.begin() as connection:
             resign(connection, name=LEADER, holder=self.holder)
+
+    def _take_back(self, connection: Connection) -> Beat:
+        """Leads, and takes back what is lost. After a gap nobody is: see `GAP_SECONDS`."""
+        leadership = lead(
+            connection,
+            name=LEADER,
+            holder=self.holder,
+            seconds=3 * TICK_SECONDS,
+            gap_seconds=GAP_SECONDS,
+            quiet_seconds=self.lease_seconds,
+        )
+        if leadership is None:
+            return Beat(led=False)
+        taken_back = [] if leadership.quiet else take_back_expired(connection)
+        silent = [] if leadership.quiet else mark_silent_workers(connection, after_seconds=self.lease_seconds)
+        did_well(connection, name=LEADER, holder=self.holder)
+        return Beat(
+            led=True,
+            quiet=leadership.quiet,
+            taken_back=len(taken_back),
+            silent_workers=len(silent),
+            work=anything_lives(connection),
+        )
 
 
 def keep_beating(pulse: Pulse, *, wait: Callable[[float], bool], report: Callable[[Beat | Exception], None]) -> None:

@@ -27,6 +27,8 @@ class Arrival:
     def __init__(self, file: BinaryIO, *, path: Path) -> None:
         self.path = path
         self.size = 0
+        self.kept = False
+        """Whether the file is to stay where it is."""
         self._file = file
         self._digest = hashlib.sha256()
 
@@ -49,14 +51,16 @@ class Arrival:
 
 @contextmanager
 def arriving(layout: Layout) -> Iterator[Arrival]:
-    """A new upload, which leaves `uploads/` again at the end of the `with` block, however that ends."""
+    """A new file, which leaves `uploads/` at the end of the `with` block, however that ends, unless it is `kept`."""
     layout.uploads.mkdir(parents=True, exist_ok=True)
-    path = layout.uploads / new_id("upload")
-    try:
-        with path.open("xb") as file:
-            yield Arrival(file, path=path)
-    finally:
-        path.unlink(missing_ok=True)
+    path = layout.uploads / new_id("arrival")
+    with path.open("xb") as file:
+        arrival = Arrival(file, path=path)
+        try:
+            yield arrival
+        finally:
+            if not arrival.kept:
+                path.unlink(missing_ok=True)
 
 
 def receive_bundle(engine: Engine, arrival: Arrival, *, tenant: str, layout: Layout, limits: Limits) -> Bundle:
@@ -96,7 +100,12 @@ def _keep(path: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):  # somebody sent the same archive before, or at this moment
         target.hardlink_to(path)
-    directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(target.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Brings the names of new files to the disk."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:

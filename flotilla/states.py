@@ -89,6 +89,17 @@ class WaitingOn(StrEnum):
     """Its message is on the queue; no slot was free yet."""
     BACKOFF = "backoff"
     """Its last trial met an infrastructure fault; it may start again at `not_before`."""
+    LAUNCHES = "launches"
+    """No slot is free, and the group launches nothing: too many boots in a row failed. People were told."""
+
+
+class BootOutcome(StrEnum):
+    """What became of an instance of the group."""
+
+    REPORTED = "reported"
+    """Its worker was heard of."""
+    FAILED = "failed"
+    """It was gone, or its boot time was over, before its worker was heard of."""
 
 
 ARROWS: dict[RunState, frozenset[RunState]] = {

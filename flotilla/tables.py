@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from flotilla.layout import BundleFormat
-from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
+from flotilla.states import BootOutcome, JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
 
 metadata = MetaData(
     naming_convention={
@@ -131,6 +131,7 @@ runs = Table(
     Column("cause", Text),
     _moment("created_at", now=True),
     _moment("queued_at"),
+    _moment("redelivered_at"),
     _moment("started_at"),
     _moment("finished_at"),
     UniqueConstraint("job_id", "number"),
@@ -154,6 +155,8 @@ runs = Table(
     Index("ix_runs_lease_until", "lease_until", postgresql_where=text("state = 'running'")),
     Index("ix_runs_worker_id", "worker_id", postgresql_where=text("state = 'running'")),
     Index("ix_runs_job_id_state", "job_id", "state"),
+    Index("ix_runs_open", "state", postgresql_where=text("state IN ('pending', 'queued', 'running')")),
+    Index("ix_runs_finished_at", "finished_at", "state", postgresql_where=text("finished_at IS NOT NULL")),
 )
 
 trials = Table(
@@ -177,6 +180,7 @@ trials = Table(
     UniqueConstraint("run_id", "number"),
     CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished_at_when_ended"),
     Index("ix_trials_open", "run_id", unique=True, postgresql_where=text("state = 'running'")),
+    Index("ix_trials_finished_at", "finished_at", "state", postgresql_where=text("finished_at IS NOT NULL")),
 )
 
 workers = Table(
@@ -198,6 +202,18 @@ workers = Table(
     Index("ix_workers_name", "name"),
 )
 
+boots = Table(
+    "boots",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    _moment("seen_at", now=True),
+    Column("outcome", _enum(BootOutcome, "boot_outcome")),
+    _moment("decided_at"),
+    _moment("answered_at"),
+    CheckConstraint("(outcome IS NULL) = (decided_at IS NULL)", name="decided_at_with_its_outcome"),
+    Index("ix_boots_decided_at", "decided_at"),
+)
+
 leaders = Table(
     "leaders",
     metadata,
@@ -205,4 +221,23 @@ leaders = Table(
     Column("holder", Text, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    _moment("good_at"),
+    _moment("quiet_until"),
+    _moment("counted_until"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False, server_default=text("0")),
+    Column("parts", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
+    Column("metadata", Text),
+    Column("bundle_id", Text, ForeignKey("bundles.id")),
+    _moment("created_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("received BETWEEN 0 AND length", name="received_in_range"),
+    CheckConstraint("bundle_id IS NULL OR received = length", name="whole_when_a_bundle"),
 )

@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from mangum import Mangum
 
 from api.app import ApiContext, Streaming, create_app
 from api.context import MEBIBYTE
 from api.problems import MEDIA_TYPE
-from flotilla import database
+from flotilla.aws import brief_calls
+from flotilla.database_secret import open_database
 from flotilla.layout import Layout
 from flotilla.settings import ApiSettings, read
 
@@ -27,10 +27,7 @@ MOST_ANSWER = 2 * MEBIBYTE
 
 def _kick_of(pulse_function: str) -> Callable[[], None]:
     """Invokes the pulse without waiting for it, and without holding up the answer for long."""
-    client = boto3.client(
-        "lambda",
-        config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"}),
-    )
+    client = boto3.client("lambda", config=brief_calls())
 
     def kick() -> None:
         client.invoke(FunctionName=pulse_function, InvocationType="Event")
@@ -41,7 +38,7 @@ def _kick_of(pulse_function: str) -> Callable[[], None]:
 def build(settings: ApiSettings) -> Mangum:
     """The application with all that it needs, for many requests, one at a time."""
     context = ApiContext(
-        engine=database.connect(settings.database_url, pool_size=1),
+        engine=open_database(settings, pool_size=1),
         layout=Layout(settings.shared),
         kick=_kick_of(settings.pulse_function),
         streaming=Streaming(retry_milliseconds=500, most_bytes=MOST_ANSWER, silence_seconds=ANSWER_SECONDS),
@@ -52,10 +49,13 @@ def build(settings: ApiSettings) -> Mangum:
     return Mangum(create_app(context), lifespan="off", text_mime_types=["text/", "application/json", MEDIA_TYPE])
 
 
+SETTINGS = ApiSettings
+
+
 @cache
 def application() -> Mangum:
     """Built once a cold start."""
-    return build(read(os.environ, ApiSettings))
+    return build(read(os.environ, SETTINGS))
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """The HTTP API as calls: one a route, answers as the documents they are."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import SEEK_END
 from typing import Any, BinaryIO, Self, cast
 
 from flotilla.cli.connection import Connection, find_connection
 from flotilla.cli.documents import Bundle, Job, Order, Run, RunHistory, Worker
 from flotilla.cli.events import Event, read_events
 from flotilla.cli.faults import CommandFault
+from flotilla.cli.resumable import PART_BYTES, ResumableUpload, notes_directory
 from flotilla.cli.transport import Transport
 
 PAGE = 200  # items a call, which is the most that the server gives
@@ -27,7 +30,10 @@ class Client:
             yield cls(transport)
 
     def upload_bundle(self, archive: BinaryIO, *, content_type: str) -> Bundle:
-        """Stores an archive; the same one again is the same bundle."""
+        """Stores an archive, a large one in parts; the same one again is the same bundle."""
+        if archive.seek(0, SEEK_END) > PART_BYTES:
+            notes = notes_directory(os.environ)
+            return cast(Bundle, ResumableUpload(self.transport, archive, notes=notes).finish())
         return cast(Bundle, self.transport.upload("/v1/bundles", body=archive, content_type=content_type))
 
     def create_job(self, order: Order, *, bundle_id: str) -> Job:

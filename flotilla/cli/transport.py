@@ -1,6 +1,6 @@
 """HTTP to the server: the key on every request, and every failure as one named fault."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Self
 
@@ -53,6 +53,18 @@ class Transport:
         headers = {"Content-Type": content_type, "Content-Length": str(size)}
         return self._ask(self._http.build_request("POST", path, content=body, headers=headers))
 
+    def exchange(
+        self, method: str, path: str, *, headers: Mapping[str, str], body: bytes = b"", expected: Collection[int] = ()
+    ) -> httpx.Response:
+        """The answer itself, also if its status is one of those failures that are `expected`."""
+        request = self._http.build_request(method, path, headers=dict(headers), content=body)
+        return self._send(request, expected=expected)
+
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return str(self._http.base_url)
+
     @contextmanager
     def lines(self, path: str, *, parameters: Mapping[str, str], last_event: str | None) -> Iterator[Iterator[str]]:
         """A stream of lines that the server goes on with until it or the `with` block ends."""
@@ -66,10 +78,10 @@ class Transport:
     def _ask(self, request: httpx.Request) -> Any:
         return self._send(request).json()
 
-    def _send(self, request: httpx.Request) -> httpx.Response:
+    def _send(self, request: httpx.Request, *, expected: Collection[int] = ()) -> httpx.Response:
         with self._reachable():
             answer = self._http.send(request)
-        if not answer.is_success:
+        if not answer.is_success and answer.status_code not in expected:
             raise _refusal(answer)
         return answer
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from flotilla.ids import new_id
 
 DEFAULT_TENANT = "default"
+KEY_PREFIX = "fl_"
 _SECRET_BYTES = 32  # 256 random bits need no slow hash: there is nothing to guess
 
 
@@ -26,7 +27,7 @@ def _digest(key: str) -> str:
 
 def issue_key(connection: Connection, *, name: str, tenant: str = DEFAULT_TENANT) -> str:
     """Makes a key such as `fl_4f1c…`, which is returned here and never again."""
-    key = f"fl_{secrets.token_hex(_SECRET_BYTES)}"
+    key = f"{KEY_PREFIX}{secrets.token_hex(_SECRET_BYTES)}"
     connection.execute(
         text("""
             INSERT INTO api_keys (id, name, tenant, prefix, digest) VALUES (:id, :name, :tenant, :prefix, :digest)
@@ -40,6 +41,13 @@ def revoke_keys(connection: Connection, *, name: str) -> int:
     """Ends every key of that name."""
     revoke = text("UPDATE api_keys SET revoked_at = now() WHERE name = :name AND revoked_at IS NULL")
     return connection.execute(revoke, {"name": name}).rowcount
+
+
+def keys_named(connection: Connection, *, name: str) -> int:
+    """How many keys of that name were ever issued, revoked ones too."""
+    return int(
+        connection.execute(text("SELECT count(*) FROM api_keys WHERE name = :name"), {"name": name}).scalar_one()
+    )
 
 
 def find_caller(connection: Connection, key: str) -> Caller | None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from flotilla.queue import RunQueue, sqs_client
 from flotilla.states import Priority
@@ -81,16 +80,6 @@ def sqs_url(start_sqs: StartSqs) -> Iterator[str]:
     """Our endpoint, without faults."""
     with start_sqs() as sqs:
         yield sqs.url
-
-
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """The moto server, which wants signed requests."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The heartbeat against a real PostgreSQL and a real queue endpoint: what waits is sent, what is lost comes back."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from flotilla.states import Priority, RunState, TrialState, WaitingOn, WorkerSta
 from flotilla.store.dispatching import forget_messages
 from flotilla.store.jobs import cancel_job
 from flotilla.store.workers import list_workers
+from flotilla.sweeping import FILE_SECONDS
 from tests.flotilla.fleet import Fleet
 
 LEASE_SECONDS = 90
@@ -97,6 +100,56 @@ def test_a_worker_that_was_silent_for_a_whole_lease_is_lost(pulse: Pulse, fleet:
     assert states == {"silent": WorkerState.LOST, "living": WorkerState.ACCEPTING}
 
 
+def _leader(fleet: Fleet, change: str) -> None:
+    fleet.do(lambda connection: connection.execute(text(f"UPDATE leaders SET {change}")))
+
+
+def test_after_a_gap_no_lease_expires_and_no_worker_is_silent_for_one_whole_lease(pulse: Pulse, fleet: Fleet) -> None:
+    pulse.beat()
+    (run_id,) = fleet.job()
+    fleet.claimed(run_id, fleet.worker(), lease_seconds=-1)
+    fleet.do(lambda c: c.execute(text("UPDATE workers SET seen_at = now() - interval '91 s'")))
+    _leader(fleet, "good_at = now() - interval '31 s'")
+    for _ in range(2):  # the second tick follows a good one, and is quiet still
+        beat = pulse.beat()
+        assert (beat.quiet, beat.taken_back, beat.silent_workers) == (True, 0, 0)
+    _leader(fleet, f"quiet_until = quiet_until - interval '{LEASE_SECONDS} s'")
+    beat = pulse.beat()
+    assert (beat.quiet, beat.taken_back, beat.silent_workers) == (False, 1, 1)
+
+
+def test_a_gap_that_a_tick_or_two_explain_is_none(pulse: Pulse, fleet: Fleet) -> None:
+    pulse.beat()
+    (run_id,) = fleet.job()
+    fleet.claimed(run_id, fleet.worker(), lease_seconds=-1)
+    _leader(fleet, "good_at = now() - interval '29 s'")
+    assert pulse.beat().taken_back == 1
+
+
+def test_a_gap_counts_whoever_led_before(engine: Engine, queue: RunQueue, tmp_path: Path, fleet: Fleet) -> None:
+    first, second = _pulse(engine, queue, tmp_path), _pulse(engine, queue, tmp_path)
+    first.beat()
+    _leader(fleet, "good_at = now() - interval '31 s', expires_at = now()")
+    assert second.beat().quiet
+
+
+def test_there_is_work_while_a_run_is_open_or_a_worker_lives(pulse: Pulse, fleet: Fleet) -> None:
+    assert not pulse.beat().work
+    (run_id,) = fleet.job()
+    assert pulse.beat().work
+    fleet.do(lambda connection: cancel_job(connection, job_id=fleet.row(run_id).job_id))
+    assert not pulse.beat().work
+    fleet.worker()
+    assert pulse.beat().work
+
+
+def test_whoever_does_not_lead_can_still_send(pulse: Pulse, engine: Engine, queue: RunQueue, tmp_path: Path) -> None:
+    pulse.beat()
+    (run_id,) = Fleet(engine).job()
+    assert _pulse(engine, queue, tmp_path).send() == 1
+    assert _sent(queue) == [run_id]
+
+
 def test_runs_whose_messages_were_lost_with_the_queue_are_sent_again(
     pulse: Pulse, queue: RunQueue, fleet: Fleet
 ) -> None:
@@ -144,7 +197,7 @@ def test_a_beat_that_fails_is_reported_and_the_next_one_makes_up_for_it(
     (run_id,) = fleet.job()
     assert isinstance(_one_beat(_pulse(engine, RunQueue(client, urls=nowhere), tmp_path)), QueueUnavailable)
     assert fleet.row(run_id).state == RunState.PENDING
-    assert _one_beat(_pulse(engine, queue, tmp_path)) == Beat(led=True, queued=1)
+    assert _one_beat(_pulse(engine, queue, tmp_path)) == Beat(led=True, queued=1, work=True)
 
 
 def test_a_job_gets_its_task_directory_off_the_request(pulse: Pulse, fleet: Fleet, tmp_path: Path) -> None:
@@ -157,3 +210,14 @@ def test_a_job_gets_its_task_directory_off_the_request(pulse: Pulse, fleet: Flee
     assert pulse.beat().filled == 1
     assert (layout.job_task(job_id) / "task.toml").read_bytes() == Path("examples/tasks/hello/task.toml").read_bytes()
     assert pulse.beat().filled == 0
+
+
+def test_an_upload_that_nobody_completed_is_swept_with_the_beat(
+    engine: Engine, queue: RunQueue, tmp_path: Path, fleet: Fleet
+) -> None:
+    layout = Layout(tmp_path)
+    layout.uploads.mkdir()
+    (layout.uploads / "half").write_bytes(b"half")
+    a_day_on = time.time() + FILE_SECONDS + 1
+    pulse = replace(_pulse(engine, queue, tmp_path), clock=lambda: a_day_on)
+    assert pulse.beat().swept == 1

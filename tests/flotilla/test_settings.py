@@ -37,8 +37,15 @@ def test_settings_are_read_from_the_environment_with_their_defaults() -> None:
 
 
 def test_every_missing_variable_is_named_at_once() -> None:
-    with pytest.raises(SettingsFault, match=r"FLOTILLA_DATABASE_URL is not set; FLOTILLA_PULSE_FUNCTION is not set"):
+    both = r"FLOTILLA_DATABASE_URL is not set, nor is FLOTILLA_DATABASE_SECRET; FLOTILLA_PULSE_FUNCTION is not set"
+    with pytest.raises(SettingsFault, match=both):
         read({"FLOTILLA_DATABASE_URL": ""}, ApiSettings)
+
+
+def test_the_database_is_named_by_its_secret_where_there_is_no_address() -> None:
+    given = {"FLOTILLA_DATABASE_SECRET": "arn:secret", "FLOTILLA_PULSE_FUNCTION": "pulse"}
+    settings = read(given, ApiSettings)
+    assert (settings.database_url, settings.database_secret) == (None, "arn:secret")
 
 
 def test_a_setting_is_read_as_what_it_is() -> None:

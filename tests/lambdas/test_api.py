@@ -1,5 +1,6 @@
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from lambdas import api as function
 from tests.api.bundle import zipped
 from tests.api.events import parse, texts
 from tests.api.fleet import Fleet
+from tests.api.large import large_archive
 
 type Ask = Callable[..., dict[str, Any]]
 
@@ -153,6 +155,28 @@ def test_a_body_that_lambda_cannot_take_is_refused_as_a_problem(ask: Ask) -> Non
     assert answer["statusCode"] == 413
     assert answer["headers"]["content-type"] == "application/problem+json"
     assert "4,194,304" in document(answer)["detail"]
+    assert "POST /v1/uploads" in document(answer)["detail"]
+
+
+def test_an_archive_that_no_request_can_carry_comes_through_the_gateway_in_parts(ask: Ask, layout: Layout) -> None:
+    archive = large_archive(9_000_000)
+    tus = {"tus_resumable": "1.0.0"}
+    made = ask("POST", "/v1/uploads", upload_length=str(len(archive)), **tus)
+    assert made["statusCode"] == 201
+    upload = made["headers"]["location"]
+    part = {**tus, "content_type": "application/offset+octet-stream"}
+    for offset in range(0, len(archive), function.MOST_BODY):
+        data = archive[offset : offset + function.MOST_BODY]
+        sent = ask("PATCH", upload, body=data, upload_offset=str(offset), **part)
+        assert sent["statusCode"] == 204
+        assert sent["headers"]["tus-resumable"] == "1.0.0"
+        assert ask("PATCH", upload, body=data, upload_offset=str(offset), **part)["statusCode"] == 409
+        assert ask("HEAD", upload, **tus)["headers"]["upload-offset"] == str(offset + len(data))
+    order = json.dumps({"upload": document(made)["id"]}).encode()
+    bundle = document(ask("POST", "/v1/bundles", body=order, content_type="application/json"))
+    assert bundle["sha256"] == hashlib.sha256(archive).hexdigest()
+    assert layout.bundle(bundle["sha256"]).read_bytes() == archive
+    assert list(layout.uploads.iterdir()) == []
 
 
 def test_the_function_builds_its_application_once(ask: Ask) -> None:

@@ -3,14 +3,15 @@
 from enum import StrEnum
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from flotilla.database import migrate
+from flotilla.database import alembic_config, migrate
 from flotilla.layout import BundleFormat
-from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
+from flotilla.states import BootOutcome, JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
 from flotilla.tables import metadata
 from tests.flotilla.fleet import Fleet
 
@@ -34,6 +35,7 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
         ("worker_state", WorkerState),
         ("priority", Priority),
         ("waiting_on", WaitingOn),
+        ("boot_outcome", BootOutcome),
         ("bundle_format", BundleFormat),
     ],
 )
@@ -60,3 +62,14 @@ def test_the_database_refuses_a_run_whose_facts_contradict_each_other(fleet: Fle
     (run_id,) = fleet.job()
     with pytest.raises(IntegrityError):
         fleet.do(lambda connection: connection.execute(text(f"UPDATE runs SET {nonsense} WHERE id = '{run_id}'")))
+
+
+def test_a_release_can_be_taken_back_and_come_again(engine: Engine, fleet: Fleet) -> None:
+    (run_id,) = fleet.job()
+    fleet.do(lambda c: c.execute(text("UPDATE runs SET state = 'queued', waiting_on = 'launches'")))
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0001")
+    assert fleet.row(run_id).waiting_on == WaitingOn.WORKER
+    migrate(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
