@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flotilla import __version__
 from flotilla.archive import Limits
-from flotilla.database import connect
+from flotilla.database_secret import open_database
 from flotilla.ids import new_id
 from flotilla.layout import Layout
 from flotilla.queue import RunQueue, sqs_client
@@ -27,6 +27,7 @@ from worker_agent.supervisor import Supervisor
 from worker_agent.threads import DATABASE_CONNECTIONS, Threads
 from worker_agent.trial import PRELOADED
 from worker_agent.trial_processes import NurseryDied, TrialProcesses
+from worker_agent.watchdog import Watchdog
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "DOCKER_HOST", "DOCKER_CONFIG", "SSL_CERT_FILE")
 """The worker's variables that a trial's process gets too; everything else stays here."""
@@ -36,6 +37,7 @@ _log = logging.getLogger("worker_agent")
 
 async def work(settings: WorkerSettings) -> None:
     """One incarnation of a worker: clears up after the last one, then works until it is told to stop."""
+    watchdog = Watchdog.of(os.environ)
     chosen = await choose(settings.environment, scratch=settings.scratch, environ=os.environ)
     _log.info(
         "%s with %d slots; trials run in %s: %s", settings.worker_name, settings.slots, chosen.name, chosen.reason
@@ -49,9 +51,11 @@ async def work(settings: WorkerSettings) -> None:
         )
     )
     await equipment.threads.queue(lambda: equipment.send_again(taken_back))
+    watchdog.ready()
     try:
-        await Supervisor(equipment).run()
+        await Supervisor(equipment, watchdog=watchdog).run()
     finally:
+        watchdog.stopping()
         await equipment.processes.close()
         await remove_docker_objects(settings, chosen)
         equipment.threads.close()
@@ -60,7 +64,7 @@ async def work(settings: WorkerSettings) -> None:
 async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
     settings.scratch.mkdir(parents=True, exist_ok=True)
     variables = _passed_on(os.environ)
-    engine = connect(settings.database_url, pool_size=DATABASE_CONNECTIONS)
+    engine = open_database(settings, pool_size=DATABASE_CONNECTIONS)
     threads, layout = Threads(engine), Layout(settings.shared)
     client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region, access_key=settings.access_key)
     processes = await TrialProcesses.open(

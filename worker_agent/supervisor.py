@@ -16,6 +16,7 @@ from worker_agent.renewal import Renewal
 from worker_agent.roster import Roster
 from worker_agent.slots import Slots
 from worker_agent.verdict import Stopped
+from worker_agent.watchdog import Watchdog
 
 LAST_POLL_SECONDS = 25.0  # a long poll under way ends within 20
 
@@ -25,8 +26,9 @@ _log = logging.getLogger(__name__)
 class Supervisor:
     """Runs one worker until it is told to stop. `drain` finishes what runs; `abort` hands it back."""
 
-    def __init__(self, equipment: Equipment) -> None:
+    def __init__(self, equipment: Equipment, *, watchdog: Watchdog) -> None:
         self._equipment = equipment
+        self._watchdog = watchdog
         self._slots = Slots(equipment.settings.slots)
         self._roster = Roster()
         self._renewal = Renewal(equipment=equipment, roster=self._roster)
@@ -52,6 +54,7 @@ class Supervisor:
             asyncio.create_task(self._equipment.processes.watch()),
             asyncio.create_task(self._renewal.run()),
             asyncio.create_task(self._shipping.run()),
+            asyncio.create_task(self._watchdog.run()),
         ]
         leaving = asyncio.create_task(self._work_then_leave())
         try:
