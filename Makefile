@@ -15,6 +15,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 BIN := .venv/bin
 READY := .venv/ready
 UV := $(BIN)/uv pip
+WHEELS := .cache/function-wheels
 
 .PHONY: help
 help: ## show this list
@@ -43,8 +44,16 @@ format: $(READY) ## bring the code into the form that lint wants
 	$(BIN)/ruff format
 
 .PHONY: synth
-synth: $(READY) node_modules/ready ## write the CloudFormation templates to cdk.out/
+synth: $(READY) node_modules/ready $(WHEELS)/ready ## write the CloudFormation templates to cdk.out/
 	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth --quiet
+
+.PHONY: rehearse
+rehearse: $(READY) node_modules/ready $(WHEELS)/ready ## deploy it all to emulators on this machine, and try what it promises
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rehearsal
+
+.PHONY: snapshot
+snapshot: $(READY) ## take the templates as they are now for those that tests compare with
+	@FLOTILLA_SNAPSHOT=write $(BIN)/python -m pytest --quiet tests/cdk/test_snapshot.py
 
 .PHONY: lock
 lock: $(READY) ## write requirements/ anew from pyproject.toml; UPGRADE=--upgrade takes the newest that it allows
@@ -72,6 +81,12 @@ $(READY): pyproject.toml requirements/setup.txt requirements/dev.txt
 	$(UV) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 	echo "The set-up took $$(($$(date +%s) - started)) s."
+
+$(WHEELS)/ready: requirements/runtime.txt | $(READY)
+	@rm -rf $(WHEELS)
+	$(UV) install --quiet --python-platform aarch64-manylinux_2_28 --python-version 3.12 --only-binary :all: \
+	    --no-deps --require-hashes --requirement requirements/runtime.txt --target $(WHEELS)/layer/python
+	touch $@
 
 node_modules/ready: package.json package-lock.json | $(READY)
 	@export PATH="$(CURDIR)/$(BIN):$$PATH" NODE_OPTIONS=--use-system-ca

@@ -6,6 +6,9 @@ from constructs import Construct
 
 from flotilla import queue_policy
 
+DEAD_LETTER_SECONDS = 30
+"""So long the function may take that looks at a dead letter, which stays hidden for six times as long."""
+
 
 class RunQueue(Construct):
     """`queue` holds one message a run that waits; `dead_letters` what was received too often."""
@@ -16,6 +19,7 @@ class RunQueue(Construct):
             "DeadLetters",
             name=queue_policy.dead_letter_name(name),
             retention=Duration.days(queue_policy.DEAD_LETTER_RETENTION_DAYS),
+            visibility=Duration.seconds(6 * DEAD_LETTER_SECONDS),
         )
         self.queue = self._queue(
             "Queue",

@@ -1,0 +1,34 @@
+"""Brings the database's schema to this version before anything that needs it is deployed, and issues the first key."""
+
+from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk.aws_secretsmanager import Secret
+from constructs import Construct
+
+from cdk.fleet_function import FleetFunction
+from cdk.function_code import migrations_revision
+
+
+class Migration(Construct):
+    """`resource` is done when the schema is there. It runs at first, and when a migration has changed."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, function: FleetFunction) -> None:
+        super().__init__(scope, construct_id)
+        self.resource = CustomResource(
+            self,
+            "Schema",
+            resource_type="Custom::FlotillaSchema",
+            service_token=function.function.function_arn,
+            service_timeout=Duration.minutes(15),
+            properties={"Revision": migrations_revision()},
+        )
+
+
+def admin_key(scope: Construct, *, stage: str) -> Secret:
+    """The secret into which the migration writes the first admin key, once."""
+    return Secret(
+        scope,
+        "AdminKey",
+        secret_name=f"flotilla-{stage}/admin-key",
+        description="Flotilla: the first admin key, issued by the first migration",
+        removal_policy=RemovalPolicy.DESTROY,
+    )
