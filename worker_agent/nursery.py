@@ -17,9 +17,11 @@ import sys
 import tempfile
 import time
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 GRACE_SECONDS = 20.0  # what children get, after SIGTERM, to let Harbor take its containers down
+OOM_SCORE = "500"  # trials go first when memory runs out, never the worker, whose own -1000 they would inherit
 _PR_SET_PDEATHSIG = 1
 _ORDERS, _REPORTS = 0, 1  # file descriptors
 
@@ -42,6 +44,7 @@ def _become_trial(order: dict[str, Any], nursery: int) -> NoReturn:
     die_with_parent(signal.SIGTERM)
     if os.getppid() != nursery:
         os._exit(1)
+    Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     os.environ.clear()
     os.environ.update(order["environment"])
     tempfile.tempdir = None  # chosen anew, from the new environment

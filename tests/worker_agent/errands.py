@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def write_environment(target: str) -> int:
-    """Writes its own environment, and what it inherited as open files."""
+    """Writes its own environment and its rank when memory runs out; returns how many files it has open."""
     lines = [f"{name}={value}" for name, value in os.environ.items()]
+    lines.append(f"(oom)={Path('/proc/self/oom_score_adj').read_text(encoding='ascii').strip()}")
     Path(target).write_text("\n".join(lines), encoding="utf-8")
     return len(list(Path("/proc/self/fd").iterdir()))
 

@@ -76,14 +76,15 @@ def test_a_child_that_raises_leaves_its_traceback_in_its_log(tmp_path: Path) -> 
     assert "as it was told to" in (tmp_path / "process.log").read_text()
 
 
-def test_a_child_sees_its_own_variables_and_no_other(tmp_path: Path) -> None:
+def test_a_child_sees_its_own_variables_and_no_other_and_goes_first_when_memory_runs_out(tmp_path: Path) -> None:
     async def work(processes: TrialProcesses) -> None:
         process = await processes.start(_order(tmp_path, "write_environment", target=str(tmp_path / "environment")))
         assert await process.ended == 4  # its three standard files, and the directory it counts them in
 
     _with_nursery(tmp_path, work)
     lines = (tmp_path / "environment").read_text().splitlines()
-    assert sorted(line.partition("=")[0] for line in lines) == ["ONLY", "PATH"]
+    assert sorted(line.partition("=")[0] for line in lines) == ["(oom)", "ONLY", "PATH"]
+    assert "(oom)=500" in lines
 
 
 def test_a_killed_child_is_reported_with_its_signal(tmp_path: Path) -> None:
