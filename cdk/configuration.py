@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StringConstraints, TypeAdapter, ValidationError
 
 from cdk.address_pool import DEFAULT_POOL
 from cdk.user_data import MACHINE_IMAGE_PARAMETER
 
 VPC = IPv4Network("10.40.0.0/16")
+ImageName = Annotated[str, StringConstraints(pattern=r"^(ami-([0-9a-f]{8}|[0-9a-f]{17})|/[A-Za-z0-9_./-]+)$")]
+"""The id of a machine image, or an SSM parameter that names one."""
 
 
 class ConfigurationFault(ValueError):
@@ -75,6 +77,10 @@ class Configuration:
     """MiB a second."""
     machine_image: str = MACHINE_IMAGE_PARAMETER
     """A public SSM parameter that names an image, or the id (`ami-…`) of one."""
+    image_pipeline: bool = False
+    """Bakes what a worker boots into images, from `machine_image`, once a week if that has changed."""
+    baked_image: ImageName | None = None
+    """One of those images, by its id or an SSM parameter that names it: workers start from it."""
     docker_pool: IPv4Network = DEFAULT_POOL.base
     """Where Docker takes the networks of a worker's containers from."""
     docker_network_prefix: int = DEFAULT_POOL.network_prefix

@@ -10,7 +10,7 @@ from cdk.configuration import Configuration
 from cdk.database import Database
 from cdk.fleet_function import FleetFunction, Size
 from cdk.function_code import FunctionCode
-from cdk.migration import Migration, admin_key
+from cdk.migration import Migration, admin_key, admin_key_name
 from cdk.network_stack import NetworkStack
 
 
@@ -36,7 +36,7 @@ class DatabaseStack(Stack):
             subnets=network.network.functions,
             security_group=network.network.database_group,
         )
-        self.admin_key = admin_key(self, stage=configuration.stage)
+        self.admin_key = admin_key(self, configuration=configuration)
         self.migrate = FleetFunction(
             self,
             "Migrate",
@@ -53,4 +53,4 @@ class DatabaseStack(Stack):
         grants.to_migration(self.migrate.role, database=self.database.secret, admin_key=self.admin_key)
         self.migration = Migration(self, "Migration", function=self.migrate)
         self.migration.resource.node.add_dependency(self.database)
-        CfnOutput(self, "AdminKeySecret", value=self.admin_key.secret_name)
+        CfnOutput(self, "AdminKeySecret", value=admin_key_name(configuration))

@@ -46,7 +46,7 @@ class WorkerTemplates(Construct):
         self._profile = InstanceProfile(self, "Profile", role=role)
         self._security_group = security_group
         self._user_data = user_data
-        self._image = _image(configuration.machine_image, region=configuration.region)
+        self._image = _image(configuration.baked_image or configuration.machine_image, region=configuration.region)
         self.steady = self._template("Steady", cpu_credits=None)
         self.burstable = self._template("Burstable", cpu_credits=CREDITS[configuration.cpu_credits])
 

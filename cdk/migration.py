@@ -4,6 +4,7 @@ from aws_cdk import CustomResource, Duration, RemovalPolicy
 from aws_cdk.aws_secretsmanager import Secret
 from constructs import Construct
 
+from cdk.configuration import Configuration
 from cdk.fleet_function import FleetFunction
 from cdk.function_code import migrations_revision
 
@@ -23,12 +24,17 @@ class Migration(Construct):
         )
 
 
-def admin_key(scope: Construct, *, stage: str) -> Secret:
+def admin_key_name(configuration: Configuration) -> str:
+    """What the secret is called, so that people find it."""
+    return f"{configuration.prefix}/admin-key"
+
+
+def admin_key(scope: Construct, *, configuration: Configuration) -> Secret:
     """The secret into which the migration writes the first admin key, once."""
     return Secret(
         scope,
         "AdminKey",
-        secret_name=f"flotilla-{stage}/admin-key",
+        secret_name=admin_key_name(configuration),
         description="Flotilla: the first admin key, issued by the first migration",
         removal_policy=RemovalPolicy.DESTROY,
     )

@@ -14,6 +14,7 @@ from cdk.fleet_function import FleetFunction, Size
 from cdk.function_code import FunctionCode
 from cdk.ground import Ground
 from cdk.group_errands import GroupErrands
+from cdk.image_pipeline import ImagePipeline
 from cdk.launch_template import WorkerTemplates
 from cdk.scale_out import ScaleOut
 from cdk.user_data import WorkerBoot, render_user_data
@@ -41,7 +42,10 @@ class WorkerStack(Stack):
         self._files = ground.storage.files
         self._queues = ground.queue_pair
         archive = Asset(self, "Runtime", path=str(cargo.runtime))
-        self.workers = self._workers(archive, self._boot(archive, sha256=digest(cargo.runtime)))
+        sha256 = digest(cargo.runtime)
+        self.workers = self._workers(archive, self._boot(archive, sha256=sha256))
+        if configuration.image_pipeline:
+            self._bake(archive, sha256=sha256)
         self.errands = self._errands(cargo.wheels)
         self.scale_out = ScaleOut(self, "ScaleOut", configuration=configuration, queues=self._queues)
         self.scale_out.node.add_dependency(self.errands)  # so that nothing grows any more while the group is emptied
@@ -94,6 +98,12 @@ class WorkerStack(Stack):
         )
         workers.node.add_dependency(self.role)  # a worker that may do nothing yet gives up
         return workers
+
+    def _bake(self, archive: Asset, *, sha256: str) -> None:
+        images = ImagePipeline(
+            self, "Images", configuration=self._configuration, network=self._network, archive=archive, sha256=sha256
+        )
+        CfnOutput(self, "ImagePipeline", value=images.pipeline.attr_arn)
 
     def _errands(self, wheels: Path) -> GroupErrands:
         self.drain = FleetFunction(
