@@ -16,6 +16,7 @@ BIN := .venv/bin
 READY := .venv/ready
 UV := $(BIN)/uv pip
 WHEELS := .cache/function-wheels
+EMULATOR := .cache/ministack
 
 .PHONY: help
 help: ## show this list
@@ -48,7 +49,7 @@ synth: $(READY) node_modules/ready $(WHEELS)/ready ## write the CloudFormation t
 	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth --quiet
 
 .PHONY: rehearse
-rehearse: $(READY) node_modules/ready $(WHEELS)/ready ## deploy it all to emulators on this machine, and try what it promises
+rehearse: $(READY) node_modules/ready $(WHEELS)/ready $(EMULATOR)/ready ## deploy it all to emulators on this machine, and try what it promises
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rehearsal
 
 .PHONY: snapshot
@@ -69,6 +70,8 @@ lock: $(READY) ## write requirements/ anew from pyproject.toml; UPGRADE=--upgrad
 	lock worker "$${tested[@]}" pyproject.toml --extra worker
 	lock local "$${tested[@]}" pyproject.toml --extra worker --extra local
 	lock cdk "$${tested[@]}" pyproject.toml --extra cdk
+	# It pins what collides with ours, and so has an environment of its own.
+	lock emulator --group pyproject.toml:emulator
 
 $(READY): pyproject.toml requirements/setup.txt requirements/dev.txt
 	@started=$$(date +%s)
@@ -86,6 +89,11 @@ $(WHEELS)/ready: requirements/runtime.txt | $(READY)
 	@rm -rf $(WHEELS)
 	$(UV) install --quiet --python-platform aarch64-manylinux_2_28 --python-version 3.12 --only-binary :all: \
 	    --no-deps --require-hashes --requirement requirements/runtime.txt --target $(WHEELS)/layer/python
+	touch $@
+
+$(EMULATOR)/ready: requirements/emulator.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(EMULATOR)
+	$(UV) sync --quiet --require-hashes --python $(EMULATOR)/bin/python requirements/emulator.txt
 	touch $@
 
 node_modules/ready: package.json package-lock.json | $(READY)

@@ -1,5 +1,6 @@
 """What cannot be built stops the synth with one sentence that names the field and the mend."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -89,6 +90,13 @@ def test_a_misspelt_field_of_a_stage_is_refused() -> None:
 
     with pytest.raises(ConfigurationFault, match="max_worker is no field"):
         _configured({}, {"dev": {"max_worker": 3}})
+
+
+def test_every_field_is_named_in_the_instructions_for_deploying() -> None:
+    from cdk.configuration import NAMES  # noqa: PLC0415
+
+    told = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    assert {name for name in NAMES if f"`{name}`" not in told} == set()
 
 
 def _configured(context: dict[str, Any], stages: dict[str, dict[str, Any]] | None = None) -> "Configuration":
