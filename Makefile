@@ -29,7 +29,7 @@ demo: $(READY) ## run an example task ten times on this machine, show the result
 	echo "The run took $$(($$(date +%s) - started)) s."
 
 .PHONY: test
-test: $(READY) ## run all tests; those of Docker are skipped where no engine answers
+test: $(READY) node_modules/ready $(WHEELS)/ready ## run all tests; those of Docker are skipped where no engine answers
 	@$(BIN)/python -m pytest
 
 .PHONY: lint
