@@ -46,18 +46,6 @@ class Database(Construct):
         security_group: ISecurityGroup,
     ) -> None:
         super().__init__(scope, construct_id)
-        known = {"username": USER, "ca": regions()[configuration.region]}
-        login = Secret(
-            self,
-            "Login",
-            description="Flotilla: where the database is, who may enter, and which authority vouches for it",
-            generate_secret_string=SecretStringGenerator(
-                secret_string_template=json.dumps(known),
-                generate_string_key="password",
-                password_length=32,
-                exclude_characters=NOT_IN_PASSWORDS,
-            ),
-        )
         parameters = {"rds.force_ssl": "1", "max_connections": str(configuration.database_connections)}
         self.instance = DatabaseInstance(
             self,
@@ -65,7 +53,7 @@ class Database(Construct):
             engine=ENGINE,
             instance_type=InstanceType(configuration.database_class),
             parameter_group=ParameterGroup(self, "Parameters", engine=ENGINE, parameters=parameters),
-            credentials=Credentials.from_secret(login, USER),
+            credentials=Credentials.from_secret(self._login(configuration.region), USER),
             database_name=NAME,
             vpc=vpc,
             vpc_subnets=subnets,
@@ -85,3 +73,17 @@ class Database(Construct):
             removal_policy=RemovalPolicy.SNAPSHOT,
         )
         self.secret = cast(ISecret, self.instance.secret)
+
+    def _login(self, region: str) -> Secret:
+        known = {"username": USER, "ca": regions()[region]}
+        return Secret(
+            self,
+            "Login",
+            description="Flotilla: where the database is, who may enter, and which authority vouches for it",
+            generate_secret_string=SecretStringGenerator(
+                secret_string_template=json.dumps(known),
+                generate_string_key="password",
+                password_length=32,
+                exclude_characters=NOT_IN_PASSWORDS,
+            ),
+        )
