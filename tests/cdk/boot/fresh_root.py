@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from urllib.request import urlopen
 from tests.cdk.boot.stand_ins import NOTES
 
 RELEASE = "noble"  # Ubuntu 24.04, as `cdk.user_data.MACHINE_IMAGE_PARAMETER` says
-MIRROR = "http://archive.ubuntu.com/ubuntu"
+SCRIPT = Path("/usr/share/debootstrap/scripts/gutsy")  # the same for all of Ubuntu's releases
 KEYRING = "pool/main/u/ubuntu-keyring/ubuntu-keyring_2023.11.28.1_all.deb"
 KEYRING_SHA256 = "36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8"
 IN_THE_IMAGE = ("ca-certificates", "cloud-init", "curl", "python3", "systemd")
@@ -28,18 +29,24 @@ MEMORY = "4g"  # at most; a fresh and a booted root take 1.5
 def make_fresh_root(directory: Path) -> Path:
     """What the image has before anything of ours is in it, by debootstrap. Needs root and the archive."""
     root = directory / "fresh"
-    # Old debootstraps do not know the release by name; the script is the same for all of Ubuntu's.
+    # Old debootstraps do not know the release by name.
     order = ["debootstrap", "--variant=minbase", "--components=main,universe", f"--keyring={_keyring(directory)}"]
-    order += [f"--include={','.join((*IN_THE_IMAGE, *FOR_THE_TESTS))}", RELEASE, str(root), MIRROR]
-    _succeed(*order, "/usr/share/debootstrap/scripts/gutsy")
+    order += [f"--include={','.join((*IN_THE_IMAGE, *FOR_THE_TESTS))}", RELEASE, str(root), _mirror()]
+    _succeed(*order, str(SCRIPT))
     # The network is this machine's: its resolver, and whom it trusts.
     for ours in (Path("/etc/resolv.conf"), Path("/etc/hosts"), CERTIFICATES):
         shutil.copy(ours, root / ours.relative_to("/"))
     return root
 
 
+def _mirror() -> str:
+    """The archive that debootstrap itself would take for a release that is still supported."""
+    known = re.findall(r"default_mirror (\S+)", SCRIPT.read_text(encoding="utf-8"))
+    return str(next(mirror for mirror in known if "old-releases" not in mirror))
+
+
 def _keyring(directory: Path) -> Path:
-    with urlopen(f"{MIRROR}/{KEYRING}", timeout=60) as answer:  # noqa: S310 - what comes is compared with its digest
+    with urlopen(f"{_mirror()}/{KEYRING}", timeout=60) as answer:  # noqa: S310 - what comes is compared with its digest
         package = answer.read()
     assert hashlib.sha256(package).hexdigest() == KEYRING_SHA256
     (directory / "keyring.deb").write_bytes(package)

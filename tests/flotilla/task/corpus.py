@@ -67,7 +67,7 @@ def without(sample: Sample, *paths: str) -> Sample:
 
 CHECK = {"command": "true", "interval_sec": 1.5, "timeout_sec": 5, "start_period_sec": 2, "retries": 4}
 MCP = {"name": "files", "transport": "stdio", "command": "mcp", "args": ["-v"]}
-HOSTS = ["Example.com", "*.pypi.org", "192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32", "localhost."]
+HOSTS = ["Example.com", "*.example.org", "192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32", "localhost."]
 TWO = ({"name": "first"}, {"name": "second"})
 
 
