@@ -67,6 +67,8 @@ class WorkerState(StrEnum):
     """It receives messages while it has free slots."""
     DRAINING = "draining"
     """It finishes what it has and receives nothing."""
+    UNFIT = "unfit"
+    """Its host cannot carry trials out at the moment: it receives nothing until it can; `reason` says what is wrong."""
     STOPPED = "stopped"
     """It ended by itself."""
     LOST = "lost"

@@ -191,6 +191,7 @@ workers = Table(
     Column("state", _enum(WorkerState, "worker_state"), nullable=False, server_default=WorkerState.ACCEPTING.value),
     Column("slots", Integer, nullable=False),
     Column("busy", Integer, nullable=False, server_default=text("0")),
+    Column("reason", Text),
     Column("environment", Text, nullable=False),
     Column("version", Text, nullable=False),
     Column("harbor_version", Text, nullable=False),
@@ -198,6 +199,7 @@ workers = Table(
     _moment("seen_at", now=True),
     _moment("stopped_at"),
     CheckConstraint("slots >= 1", name="has_slots"),
+    CheckConstraint("state <> 'unfit' OR reason IS NOT NULL", name="unfit_has_a_reason"),
     CheckConstraint("(state IN ('stopped', 'lost')) = (stopped_at IS NOT NULL)", name="stopped_at_when_gone"),
     Index("ix_workers_name", "name"),
 )

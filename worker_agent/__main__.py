@@ -1,107 +1,17 @@
-"""`python -m worker_agent`: one worker, from its settings to its end."""
+"""`python -m worker_agent`: one worker until it is told to stop, or what a word on the command line asks for."""
 
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import Mapping
-from importlib.metadata import version
-from pathlib import Path
 
-from flotilla import __version__
-from flotilla.archive import Limits
-from flotilla.database_secret import open_database
-from flotilla.ids import new_id
-from flotilla.layout import Layout
-from flotilla.queue import RunQueue, sqs_client
 from flotilla.settings import SettingsFault, read
-from flotilla.store.endings import take_back_from_former
-from flotilla.store.workers import NewWorker, register_worker
-from worker_agent.bundle_cache import BundleCache
-from worker_agent.environments import Chosen, EnvironmentUnavailable, choose, environment_of
-from worker_agent.equipment import Equipment
-from worker_agent.janitor import clear_leftovers, remove_docker_objects
-from worker_agent.secret_values import SecretValues
+from worker_agent.environments import EnvironmentUnavailable
 from worker_agent.settings import WorkerSettings
-from worker_agent.supervisor import Supervisor
-from worker_agent.threads import DATABASE_CONNECTIONS, Threads
-from worker_agent.trial import PRELOADED
-from worker_agent.trial_processes import NurseryDied, TrialProcesses
-from worker_agent.watchdog import Watchdog
-
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "DOCKER_HOST", "DOCKER_CONFIG", "SSL_CERT_FILE")
-"""The worker's variables that a trial's process gets too; everything else stays here."""
+from worker_agent.trial_processes import NurseryDied
+from worker_agent.worker import work
 
 _log = logging.getLogger("worker_agent")
-
-
-async def work(settings: WorkerSettings) -> None:
-    """One incarnation of a worker: clears up after the last one, then works until it is told to stop."""
-    watchdog = Watchdog.of(os.environ)
-    chosen = await choose(settings.environment, scratch=settings.scratch, environ=os.environ)
-    _log.info(
-        "%s with %d slots; trials run in %s: %s", settings.worker_name, settings.slots, chosen.name, chosen.reason
-    )
-    await clear_leftovers(settings, chosen)
-    equipment = await _equip(settings, chosen)
-    await equipment.threads.database(lambda connection: register_worker(connection, _introduction(equipment, chosen)))
-    taken_back = await equipment.threads.database(
-        lambda connection: take_back_from_former(
-            connection, worker_name=settings.worker_name, worker_id=equipment.worker_id
-        )
-    )
-    await equipment.threads.queue(lambda: equipment.send_again(taken_back))
-    watchdog.ready()
-    try:
-        await Supervisor(equipment, watchdog=watchdog).run()
-    finally:
-        watchdog.stopping()
-        await equipment.processes.close()
-        await remove_docker_objects(settings, chosen)
-        equipment.threads.close()
-
-
-async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
-    settings.scratch.mkdir(parents=True, exist_ok=True)
-    variables = _passed_on(os.environ)
-    engine = open_database(settings, pool_size=DATABASE_CONNECTIONS)
-    threads, layout = Threads(engine), Layout(settings.shared)
-    client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region, access_key=settings.access_key)
-    processes = await TrialProcesses.open(
-        scratch=settings.scratch, modules=[*PRELOADED, *chosen.modules], environment=variables
-    )
-    return Equipment(
-        worker_id=new_id("worker"),
-        engine=engine,
-        settings=settings,
-        threads=threads,
-        queue=RunQueue(client, urls=settings.queue_urls),
-        layout=layout,
-        bundles=BundleCache(settings.scratch / "bundles", layout=layout, limits=Limits(), threads=threads),
-        processes=processes,
-        secret_values=SecretValues(file=settings.secrets_file, environment=os.environ),
-        trial_variables=variables,
-        build_patience=chosen.build_patience,
-        environment_of=environment_of(chosen, settings),
-    )
-
-
-def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
-    variables = {name: environ[name] for name in PASSED_ON if name in environ}
-    # A trial has a home of its own, but Docker's plugins and registry credentials are the worker's.
-    variables.setdefault("DOCKER_CONFIG", str(Path.home() / ".docker"))
-    return variables
-
-
-def _introduction(equipment: Equipment, chosen: Chosen) -> NewWorker:
-    return NewWorker(
-        id=equipment.worker_id,
-        name=equipment.settings.worker_name,
-        slots=equipment.settings.slots,
-        environment=chosen.name,
-        version=__version__,
-        harbor_version=version("harbor"),
-    )
 
 
 def main() -> int:

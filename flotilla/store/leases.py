@@ -89,7 +89,8 @@ _HOLD = text("""
 
 _RENEW = text("""
     WITH seen AS (
-        UPDATE workers SET seen_at = now(), busy = :busy, state = :state WHERE id = :worker AND stopped_at IS NULL
+        UPDATE workers SET seen_at = now(), busy = :busy, state = :state, reason = :reason
+        WHERE id = :worker AND stopped_at IS NULL
     )
     UPDATE runs SET lease_until = now() + make_interval(secs => :lease_seconds)
     WHERE worker_id = :worker AND state = 'running'
@@ -151,14 +152,21 @@ class Renewed:
 
 
 def renew(
-    connection: Connection, *, worker_id: str, lease_seconds: float, busy: int, state: WorkerState
+    connection: Connection,
+    *,
+    worker_id: str,
+    lease_seconds: float,
+    busy: int,
+    state: WorkerState,
+    reason: str | None = None,
 ) -> list[Renewed]:
-    """Renews every lease of a worker and its own sign of life in one statement.
+    """Renews every lease of a worker and its own sign of life in one statement; an unfit worker gives its reason.
 
     Returns all leases that the database holds for it. An expired lease that nobody took is revived.
     """
     rows = connection.execute(
-        _RENEW, {"worker": worker_id, "lease_seconds": lease_seconds, "busy": busy, "state": state}
+        _RENEW,
+        {"worker": worker_id, "lease_seconds": lease_seconds, "busy": busy, "state": state, "reason": reason},
     )
     return [
         Renewed(

@@ -24,13 +24,14 @@ class NewWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """One incarnation of a worker, and how many seconds ago it was last seen."""
+    """One incarnation of a worker, and how many seconds ago it was last seen; `reason` says why it is unfit."""
 
     id: str
     name: str
     state: WorkerState
     slots: int
     busy: int
+    reason: str | None
     environment: str
     version: str
     harbor_version: str
@@ -59,7 +60,7 @@ _SILENT = text("""
 """)
 
 _LIST = text("""
-    SELECT id, name, state, slots, busy, environment, version, harbor_version, started_at, seen_at,
+    SELECT id, name, state, slots, busy, reason, environment, version, harbor_version, started_at, seen_at,
         extract(epoch FROM now() - seen_at)::float AS silent_seconds
     FROM workers WHERE stopped_at IS NULL OR :all ORDER BY name, started_at
 """)
