@@ -97,6 +97,10 @@ IDLE_SECONDS = 600.0
 """So long a worker that had work waits for more before it leaves."""
 IDLE_SECONDS_NEVER_WORKED = 60.0
 """So long one waits that never had any: it came for nothing."""
+RETIREMENT_SECONDS = 3 * 86_400.0
+"""So old a worker may grow: what its host gathers, and what its image lacks by then, is not worth a longer life."""
+RETIREMENT_TRIALS = 20_000
+"""So many trials it may have begun by then."""
 
 
 class Stay(StrEnum):
@@ -109,6 +113,19 @@ class Stay(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a worker stays; times in seconds."""
+
+    idle_seconds: float = IDLE_SECONDS
+    idle_seconds_never_worked: float = IDLE_SECONDS_NEVER_WORKED
+    retirement_seconds: float = RETIREMENT_SECONDS
+    retirement_trials: int = RETIREMENT_TRIALS
+
+
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Leaver:
     """A worker that wants to leave. `retiring`: past its age, its trials or its template, so no idle time is asked."""
 
@@ -118,14 +135,44 @@ class Leaver:
     retiring: bool = False
 
 
-def may_leave(leaver: Leaver, *, waiting: int, desired: int, minimum: int) -> Stay | None:
-    """Why the worker must stay, or None if it may end itself and lower the group's desired capacity by one."""
+class Departure(StrEnum):
+    """How a worker that may go leaves its group."""
+
+    LOWERING = "lowering"
+    """The group asks for one instance less."""
+    IN_PLACE = "in_place"
+    """It asks for as many as before, and launches another if it then has too few."""
+
+
+def may_leave(
+    leaver: Leaver, *, waiting: int, desired: int, minimum: int, instances: int, patience: Patience = PATIENCE
+) -> Stay | Departure:
+    """Why the worker must stay, or how it is to go. `instances` are the group's, without those that are terminating.
+
+    A group that holds more than it asks for has launched a replacement already (for a machine that spot may take): who
+    lowered it then would take another's place. At the minimum only a retiring worker goes, to be replaced.
+    """
+    surplus = instances > desired
     if leaver.busy:
         return Stay.BUSY
-    if desired <= minimum:
-        return Stay.MINIMUM
-    if leaver.retiring:
-        return None
-    if leaver.idle_seconds < (IDLE_SECONDS if leaver.worked else IDLE_SECONDS_NEVER_WORKED):
+    if not leaver.retiring and leaver.idle_seconds < _idle_time(leaver, patience):
         return Stay.NOT_IDLE_FOR_LONG
-    return Stay.WORK_WAITS if waiting else None
+    if not leaver.retiring and waiting:
+        return Stay.WORK_WAITS
+    if not surplus and desired > minimum:
+        return Departure.LOWERING
+    return Departure.IN_PLACE if surplus or leaver.retiring else Stay.MINIMUM
+
+
+def wants_to_leave(leaver: Leaver, *, patience: Patience = PATIENCE) -> bool:
+    """Whether it has nothing to do and its time is over, so that it is worth asking whether it may leave."""
+    return not leaver.busy and (leaver.retiring or leaver.idle_seconds >= _idle_time(leaver, patience))
+
+
+def is_past_its_time(*, age_seconds: float, trials: int, patience: Patience = PATIENCE) -> bool:
+    """Whether a worker has lived or worked for so long that another should take its place."""
+    return age_seconds >= patience.retirement_seconds or trials >= patience.retirement_trials
+
+
+def _idle_time(leaver: Leaver, patience: Patience) -> float:
+    return patience.idle_seconds if leaver.worked else patience.idle_seconds_never_worked

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flotilla.booting import Boot, judge, launches_fail
-from flotilla.scaling import BOOT_SECONDS, Leaver, Observation, may_leave, shortfall
+from flotilla.scaling import BOOT_SECONDS, Departure, Leaver, Observation, may_leave, shortfall
 from flotilla.states import BootOutcome
 from tests.flotilla.alarm_model import Alarm, Rule
 
@@ -110,9 +110,16 @@ class GroupModel:
                 worked=machine.worked,
                 retiring=machine.draining,
             )
-            if may_leave(leaver, waiting=self._startable(now), desired=self.desired, minimum=0) is None:
+            answer = may_leave(
+                leaver,
+                waiting=self._startable(now),
+                desired=self.desired,
+                minimum=0,
+                instances=len(self.machines),
+            )
+            if isinstance(answer, Departure):
                 self.machines.remove(machine)
-                self.desired -= 1
+                self.desired -= answer is Departure.LOWERING
 
     def _drain(self, now: int) -> None:
         for machine in self.machines[: self.scenario.interrupted.get(now, 0)]:

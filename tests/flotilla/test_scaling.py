@@ -12,11 +12,15 @@ from flotilla.scaling import (
     MOST_EXACT,
     MOST_STEPS,
     SCALE_OUT,
+    Departure,
     Leaver,
     Observation,
+    Patience,
     Stay,
+    is_past_its_time,
     may_leave,
     shortfall,
+    wants_to_leave,
 )
 
 SLOTS = 60
@@ -119,22 +123,73 @@ def test_the_alarm_is_the_one_of_the_design() -> None:
 IDLE = Leaver(busy=0, idle_seconds=IDLE_SECONDS, worked=True)
 
 
+GOES, REPLACED = Departure.LOWERING, Departure.IN_PLACE
+
+
 @pytest.mark.parametrize(
     ("case", "leaver", "waiting", "desired", "answer"),
     [
-        ("idle for its whole time", IDLE, 0, 1, None),
+        ("idle for its whole time", IDLE, 0, 1, GOES),
         ("not idle for long", replace(IDLE, idle_seconds=IDLE_SECONDS - 1), 0, 1, Stay.NOT_IDLE_FOR_LONG),
-        ("never worked", Leaver(busy=0, idle_seconds=IDLE_SECONDS_NEVER_WORKED, worked=False), 0, 1, None),
+        ("never worked", Leaver(busy=0, idle_seconds=IDLE_SECONDS_NEVER_WORKED, worked=False), 0, 1, GOES),
         ("just came", Leaver(busy=0, idle_seconds=59, worked=False), 0, 1, Stay.NOT_IDLE_FOR_LONG),
         ("it has a trial", replace(IDLE, busy=1), 0, 1, Stay.BUSY),
         ("work waits", IDLE, 1, 1, Stay.WORK_WAITS),
-        ("the group is at its minimum", IDLE, 0, 0, Stay.MINIMUM),
-        ("past its age, though work waits", replace(IDLE, idle_seconds=0, retiring=True), 9, 1, None),
+        ("past its age, though work waits", replace(IDLE, idle_seconds=0, retiring=True), 9, 1, GOES),
         ("past its age, with a trial", replace(IDLE, busy=1, retiring=True), 0, 1, Stay.BUSY),
-        ("past its age, at the minimum", replace(IDLE, retiring=True), 0, 0, Stay.MINIMUM),
+        ("its replacement is there already", replace(IDLE, retiring=True), 0, 0, REPLACED),
     ],
 )
 def test_a_worker_leaves_only_when_nobody_needs_it(
-    case: str, leaver: Leaver, waiting: int, desired: int, answer: Stay | None
+    case: str, leaver: Leaver, waiting: int, desired: int, answer: Stay | Departure
 ) -> None:
-    assert may_leave(leaver, waiting=waiting, desired=desired, minimum=0) == answer
+    assert may_leave(leaver, waiting=waiting, desired=desired, minimum=0, instances=1) == answer
+
+
+@pytest.mark.parametrize(
+    ("case", "leaver", "instances", "answer"),
+    [
+        ("nobody would be left of the minimum", IDLE, 2, Stay.MINIMUM),
+        ("an older one makes way for its replacement", replace(IDLE, retiring=True), 2, REPLACED),
+        ("the group holds one more than it asks for", IDLE, 3, REPLACED),
+        ("spot did not give as many as the minimum", IDLE, 1, Stay.MINIMUM),
+    ],
+)
+def test_at_the_minimum_only_what_is_replaced_goes(
+    case: str, leaver: Leaver, instances: int, answer: Stay | Departure
+) -> None:
+    assert may_leave(leaver, waiting=0, desired=2, minimum=2, instances=instances) == answer
+
+
+@given(
+    busy=st.integers(0, 2),
+    retiring=st.booleans(),
+    waiting=st.integers(0, 2),
+    desired=st.integers(0, 4),
+    minimum=st.integers(0, 4),
+    instances=st.integers(1, 6),
+)
+def test_whoever_leaves_is_idle_and_lowers_the_group_only_above_its_minimum(
+    busy: int, retiring: bool, waiting: int, desired: int, minimum: int, instances: int
+) -> None:
+    leaver = Leaver(busy=busy, idle_seconds=IDLE_SECONDS, worked=True, retiring=retiring)
+    answer = may_leave(leaver, waiting=waiting, desired=desired, minimum=minimum, instances=instances)
+    assert not busy or answer is Stay.BUSY
+    if answer is Departure.LOWERING:
+        assert desired > minimum
+        assert instances <= desired
+
+
+def test_a_worker_asks_whether_it_may_leave_once_its_time_is_over() -> None:
+    patience = Patience(idle_seconds=5, idle_seconds_never_worked=1)
+    assert wants_to_leave(Leaver(busy=0, idle_seconds=5, worked=True), patience=patience)
+    assert not wants_to_leave(Leaver(busy=0, idle_seconds=4, worked=True), patience=patience)
+    assert wants_to_leave(Leaver(busy=0, idle_seconds=1, worked=False), patience=patience)
+    assert wants_to_leave(Leaver(busy=0, idle_seconds=0, worked=True, retiring=True), patience=patience)
+    assert not wants_to_leave(Leaver(busy=1, idle_seconds=5, worked=True, retiring=True), patience=patience)
+
+
+@pytest.mark.parametrize(("age", "trials", "over"), [(9, 99, False), (10, 0, True), (0, 100, True)])
+def test_a_worker_has_a_longest_life_and_a_most_of_trials(age: float, trials: int, over: bool) -> None:
+    patience = Patience(retirement_seconds=10, retirement_trials=100)
+    assert is_past_its_time(age_seconds=age, trials=trials, patience=patience) == over

@@ -47,7 +47,7 @@ def test_replacing_keeps_the_desired_capacity(aws: AwsGroup, group: WorkerGroup)
 GONE = "Instance Id not found - No managed instance found for instance ID: i-gone"
 ANSWERS = {
     "DescribeAutoScalingGroups": """<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult>
-        <AutoScalingGroups><member><DesiredCapacity>1</DesiredCapacity><MaxSize>10</MaxSize><Instances><member>
+        <AutoScalingGroups><member><DesiredCapacity>1</DesiredCapacity><MinSize>0</MinSize><MaxSize>10</MaxSize><Instances><member>
             <InstanceId>i-there</InstanceId><LifecycleState>Pending</LifecycleState>
             <ProtectedFromScaleIn>true</ProtectedFromScaleIn></member></Instances></member></AutoScalingGroups>
         </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>""",
