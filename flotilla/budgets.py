@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from flotilla.causes import INFRASTRUCTURE, Cause
+from flotilla.causes import FINAL, INFRASTRUCTURE, Cause
 from flotilla.states import RunState, TrialState
 
 FORGIVEN_PREEMPTED = 20
 FORGIVEN_LOST = 5
 FORGIVEN_INFRASTRUCTURE = 3
+MOST_UNCHARGED = 10
+"""Trials that were given back and charged to nothing, which a run may have: a worker that forgets each run that it
+claims must not have it for ever."""
 BACKOFF_SECONDS = (5, 15, 45)
 """How long a run waits after its first, second and third infrastructure ending."""
 
@@ -24,12 +27,16 @@ class Budget(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """A run's tallies before this ending, its job's limit, and whether its end was asked for."""
+    """A run's tallies before this ending, its job's limit, and whether its end was asked for.
+
+    `uncharged` counts the earlier trials that were charged to no tally.
+    """
 
     preempted: int = 0
     lost: int = 0
     infrastructure: int = 0
     own_errors: int = 0
+    uncharged: int = 0
     max_trials: int = 1
     cancel_requested: bool = False
 
@@ -43,19 +50,19 @@ class Decision:
     backoff_seconds: int = 0
 
 
-def _forgiven(budget: Budget, history: History) -> int:
+def _forgiven(budget: Budget, cause: Cause | None, history: History) -> int:
     return {
         Budget.PREEMPTED: FORGIVEN_PREEMPTED,
         Budget.LOST: FORGIVEN_LOST,
         Budget.INFRASTRUCTURE: FORGIVEN_INFRASTRUCTURE,
-        Budget.OWN_ERRORS: history.max_trials - 1,
+        Budget.OWN_ERRORS: 0 if cause in FINAL else history.max_trials - 1,
     }[budget]
 
 
 def budget_of(ending: TrialState, cause: Cause | None) -> Budget | None:
-    """The tally that an ending is charged to; a graded or cancelled trial is charged to none."""
+    """The tally that an ending is charged to; a graded, a cancelled and a given back trial are charged to none."""
     if ending is TrialState.PREEMPTED:
-        return Budget.PREEMPTED
+        return None if cause is Cause.GIVEN_BACK else Budget.PREEMPTED
     if ending is TrialState.LOST:
         return Budget.LOST
     if ending is TrialState.ERRORED:
@@ -73,10 +80,13 @@ def decide(*, ending: TrialState, cause: Cause | None, history: History) -> Deci
     budget = budget_of(ending, cause)
     if ending is TrialState.GRADED:
         return Decision(state=RunState.GRADED, charge=None)
-    if history.cancel_requested or budget is None:
+    if history.cancel_requested or ending is TrialState.CANCELLED:
         return Decision(state=RunState.CANCELLED, charge=budget)
+    if budget is None:
+        over = history.uncharged >= MOST_UNCHARGED
+        return Decision(state=RunState.ERRORED if over else RunState.PENDING, charge=None)
     charged = getattr(history, budget.value) + 1
-    if charged > _forgiven(budget, history):
+    if charged > _forgiven(budget, cause, history):
         return Decision(state=RunState.ERRORED, charge=budget)
     backoff = BACKOFF_SECONDS[min(charged, len(BACKOFF_SECONDS)) - 1] if budget is Budget.INFRASTRUCTURE else 0
     return Decision(state=RunState.PENDING, charge=budget, backoff_seconds=backoff)

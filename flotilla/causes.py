@@ -42,12 +42,21 @@ class Cause(StrEnum):
     """Its message came to workers a thousand times, twice over, and none of them could start it."""
     HOST_RESOURCE = "host_resource"
     """The worker's disk, memory or processes were used up."""
+    GIVEN_BACK = "given_back"
+    """Its worker held the run without knowing of it: the answer to its claim was lost."""
+    NEVER_FITS = "never_fits"
+    """What the task declares (CPUs, memory, storage) is more than any worker has."""
+    BUDGET_STOPPED = "budget_stopped"
+    """What the job may cost was used up."""
 
 
 INFRASTRUCTURE: frozenset[Cause] = frozenset(
     {Cause.SANDBOX, Cause.IMAGE_UNAVAILABLE, Cause.HOST_RESOURCE, Cause.HARNESS}
 )
 """Causes that are nobody's result: the run is tried again, on a budget of its own."""
+
+FINAL: frozenset[Cause] = frozenset({Cause.NEVER_FITS, Cause.BUDGET_STOPPED})
+"""Causes that a further trial would only meet again: the run is errored at once, whatever its `max_trials`."""
 
 _NAMES: dict[Cause, tuple[str, ...]] = {
     Cause.SANDBOX: (

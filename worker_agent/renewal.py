@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from flotilla.causes import Cause
 from flotilla.queue import QueueUnavailable
-from flotilla.states import TrialState, WorkerState
-from flotilla.store.endings import Ending, LeaseLost, finish
+from flotilla.states import WorkerState
+from flotilla.store.endings import LeaseLost, give_back_unknown
 from flotilla.store.leases import Lease, Renewed, renew
 from worker_agent.equipment import Equipment
 from worker_agent.roster import Roster
@@ -73,13 +72,12 @@ class Renewal:
 
     async def _give_back(self, leases: Iterable[Lease]) -> None:
         """A claim whose answer was lost, or a fault of ours in a slot: the run goes back."""
-        ending = Ending(state=TrialState.PREEMPTED, cause=Cause.HARNESS)
         for lease in leases:
             _log.warning("run %s is leased to this worker, which does not have it: given back", lease.run_id)
             try:
                 await self._equipment.threads.database(
-                    lambda connection, lease=lease: finish(  # type: ignore[misc]
-                        connection, run_id=lease.run_id, token=lease.token, trial_id=lease.trial_id, ending=ending
+                    lambda connection, lease=lease: give_back_unknown(  # type: ignore[misc]
+                        connection, run_id=lease.run_id, token=lease.token, trial_id=lease.trial_id
                     )
                 )
                 await self._equipment.threads.queue(

@@ -53,6 +53,7 @@ class Ending:
 
 _LOCKED = """
     SELECT runs.id, runs.job_id, runs.trial_id, runs.preempted, runs.lost, runs.infrastructure, runs.own_errors,
+        runs.trials - 1 - runs.preempted - runs.lost - runs.infrastructure - runs.own_errors AS uncharged,
         runs.cancel_requested, jobs.max_trials
     FROM runs JOIN jobs ON jobs.id = runs.job_id
     WHERE runs.state = 'running' AND {condition}
@@ -123,6 +124,15 @@ def finish(connection: Connection, *, run_id: str, token: int, trial_id: str, en
     raise LeaseLost(f"run {run_id} is no longer trial {trial_id}'s: nothing was written")
 
 
+def give_back_unknown(connection: Connection, *, run_id: str, token: int, trial_id: str) -> RunState | None:
+    """Gives back a run whose worker does not know that it has it; nothing is charged for it.
+
+    Returns and raises what `finish` does.
+    """
+    ending = Ending(state=TrialState.PREEMPTED, cause=Cause.GIVEN_BACK)
+    return finish(connection, run_id=run_id, token=token, trial_id=trial_id, ending=ending)
+
+
 def take_back_expired_run(connection: Connection, *, run_id: str) -> bool:
     """Takes one run back if its lease has expired; says whether it did."""
     row = connection.execute(_LOCK_EXPIRED_RUN, {"run": run_id}).one_or_none()
@@ -156,6 +166,7 @@ def _end(connection: Connection, row: Row[Any], ending: Ending) -> RunState:
         lost=row.lost,
         infrastructure=row.infrastructure,
         own_errors=row.own_errors,
+        uncharged=row.uncharged,
         max_trials=row.max_trials,
         cancel_requested=row.cancel_requested,
     )

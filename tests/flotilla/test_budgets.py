@@ -7,12 +7,13 @@ from flotilla.budgets import (
     FORGIVEN_INFRASTRUCTURE,
     FORGIVEN_LOST,
     FORGIVEN_PREEMPTED,
+    MOST_UNCHARGED,
     Budget,
     Decision,
     History,
     decide,
 )
-from flotilla.causes import Cause
+from flotilla.causes import FINAL, Cause
 from flotilla.states import RunState, TrialState
 
 AGAIN, OVER = RunState.PENDING, RunState.ERRORED
@@ -34,6 +35,8 @@ def _decide(ending: TrialState, cause: Cause | None = None, **history: int | boo
         (TrialState.ERRORED, Cause.VERIFIER, {"max_trials": 1}, OVER),
         (TrialState.ERRORED, Cause.VERIFIER, {"max_trials": 2}, AGAIN),
         (TrialState.ERRORED, Cause.VERIFIER, {"max_trials": 2, "own_errors": 1}, OVER),
+        (TrialState.PREEMPTED, Cause.GIVEN_BACK, {"uncharged": MOST_UNCHARGED - 1}, AGAIN),
+        (TrialState.PREEMPTED, Cause.GIVEN_BACK, {"uncharged": MOST_UNCHARGED}, OVER),
     ],
 )
 def test_an_ending_is_forgiven_until_its_own_budget_is_used_up(
@@ -54,6 +57,16 @@ def test_a_cancelled_run_is_not_tried_again(ending: TrialState) -> None:
 def test_preemption_and_loss_are_charged_to_nothing_that_the_run_did() -> None:
     assert _decide(TrialState.PREEMPTED, max_trials=1).charge is Budget.PREEMPTED
     assert _decide(TrialState.LOST, max_trials=1).charge is Budget.LOST
+
+
+def test_a_run_that_its_worker_did_not_know_of_is_charged_to_nothing() -> None:
+    decision = _decide(TrialState.PREEMPTED, Cause.GIVEN_BACK, preempted=FORGIVEN_PREEMPTED)
+    assert decision == Decision(state=AGAIN, charge=None)
+
+
+@pytest.mark.parametrize("cause", sorted(FINAL))
+def test_what_a_further_trial_would_only_meet_again_ends_the_run_at_once(cause: Cause) -> None:
+    assert _decide(TrialState.ERRORED, cause, max_trials=5) == Decision(state=OVER, charge=Budget.OWN_ERRORS)
 
 
 @pytest.mark.parametrize("before", range(FORGIVEN_INFRASTRUCTURE))

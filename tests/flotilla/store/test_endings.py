@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from flotilla.budgets import MOST_UNCHARGED
 from flotilla.causes import Cause
 from flotilla.states import JobState, RunState, TrialState, WaitingOn
 from flotilla.store.dispatching import forget_messages, mark_sent, startable
-from flotilla.store.endings import Ending, finish
+from flotilla.store.endings import Ending, finish, give_back_unknown
 from flotilla.store.jobs import cancel_job
 from tests.flotilla.fleet import Fleet
 
@@ -140,3 +141,23 @@ def test_text_from_a_task_may_hold_characters_that_postgresql_does_not_take(flee
     (trial,) = fleet.trials(run_id)
     assert (trial.message, trial.log_tail) == ("a\ufffdb", "\ufffd")
     assert trial.result == {"says": "a\ufffdb", "writes": "\\u0000"}
+
+
+def test_a_run_that_its_worker_did_not_know_of_is_pending_again_and_nothing_is_charged(fleet: Fleet) -> None:
+    (run_id,) = fleet.job()
+    lease = fleet.claimed(run_id, fleet.worker()).lease
+    give_back = lambda c: give_back_unknown(c, run_id=run_id, token=lease.token, trial_id=lease.trial_id)  # noqa: E731
+    assert fleet.do(give_back) is RunState.PENDING
+    row, (trial,) = fleet.row(run_id), fleet.trials(run_id)
+    assert (row.preempted, row.lost, row.infrastructure, row.own_errors) == (0, 0, 0, 0)
+    assert (trial.state, trial.cause) == (TrialState.PREEMPTED, Cause.GIVEN_BACK)
+
+
+def test_a_run_that_its_workers_never_know_of_is_errored_in_the_end(fleet: Fleet) -> None:
+    (run_id,) = fleet.job()
+    worker_id = fleet.worker()
+    given_back = Ending(state=TrialState.PREEMPTED, cause=Cause.GIVEN_BACK)
+    _end(fleet, run_id, worker_id, PREEMPTED)  # charged, and so no part of what is counted here
+    states = [_end(fleet, run_id, worker_id, given_back) for _ in range(MOST_UNCHARGED + 1)]
+    assert states == [*[RunState.PENDING] * MOST_UNCHARGED, RunState.ERRORED]
+    assert fleet.row(run_id).cause == Cause.GIVEN_BACK
