@@ -24,6 +24,7 @@ GRACE_SECONDS = 20.0  # what children get, after SIGTERM, to let Harbor take its
 OOM_SCORE = "500"  # trials go first when memory runs out, never the worker, whose own -1000 they would inherit
 _PR_SET_PDEATHSIG = 1
 _ORDERS, _REPORTS = 0, 1  # file descriptors
+_NOT_BEGUN = 71  # exit code of a child that did not come to its trial
 
 
 def die_with_parent(deadly: signal.Signals) -> None:
@@ -36,14 +37,25 @@ def _report(**words: Any) -> None:
 
 
 def _become_trial(order: dict[str, Any], nursery: int) -> NoReturn:
-    """In the child: own session, scrubbed environment, no descriptor of the nursery's, then the trial."""
+    """In the child, which never comes back from here: it would go on as a second nursery."""
+    code = _NOT_BEGUN
+    try:
+        _leave_the_nursery(order, nursery)
+        code = _run(order)
+    except BaseException:  # the child's last frame: the worker's log tells, the exit code ends the trial
+        traceback.print_exc()
+    os._exit(code)
+
+
+def _leave_the_nursery(order: dict[str, Any], nursery: int) -> None:
+    """Own session, scrubbed environment, no descriptor of the nursery's."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # the nursery's handlers would end our siblings
     os.setsid()
     die_with_parent(signal.SIGTERM)
     if os.getppid() != nursery:
-        os._exit(1)
+        os._exit(_NOT_BEGUN)
     Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
     os.environ.clear()
     os.environ.update(order["environment"])
@@ -52,7 +64,6 @@ def _become_trial(order: dict[str, Any], nursery: int) -> NoReturn:
     for descriptor, instead in ((_ORDERS, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
         os.dup2(instead, descriptor)
     os.closerange(3, 1024)
-    os._exit(_run(order))
 
 
 def _run(order: dict[str, Any]) -> int:
@@ -103,7 +114,11 @@ class Nursery:
         for line in lines:
             order = json.loads(line)
             nursery = os.getpid()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as fault:  # no memory, or too many processes: that ends this trial, not all of them
+                _report(id=order["id"], fault=str(fault))
+                continue
             if pid == 0:
                 _become_trial(order, nursery)
             self._children[pid] = order["id"]

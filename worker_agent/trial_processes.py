@@ -84,7 +84,7 @@ class TrialProcesses:
         return self._nursery.pid
 
     async def start(self, order: Order) -> TrialProcess:
-        """Forks one trial process."""
+        """Forks one trial process. Raises OSError if the host has no room for another one."""
         loop = asyncio.get_running_loop()
         birth = self._births[order.id] = loop.create_future()
         ended = self._ends[order.id] = loop.create_future()
@@ -108,6 +108,9 @@ class TrialProcesses:
             report = json.loads(line)
             if "pid" in report:
                 self._births.pop(report["id"]).set_result(report["pid"])
+            elif "fault" in report:
+                del self._ends[report["id"]]
+                self._births.pop(report["id"]).set_exception(OSError(f"no process could be made: {report['fault']}"))
             elif "code" in report:
                 self._ends.pop(report["id"]).set_result(report["code"])
         death = NurseryDied("the fork server ended, and its trials with it")
