@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from flotilla.store.logs import Shipped, record_shipped
 from worker_agent.equipment import Equipment
@@ -38,7 +38,7 @@ class LogShipping:
             elif isinstance(shipped, OSError):
                 _log.warning("logs were not shipped: %s", shipped)
             elif shipped is not None:
-                raise shipped
+                _log.error("logs were not shipped, by a fault of ours", exc_info=shipped)
         if self._unrecorded:
             await self._record()
 
@@ -46,6 +46,9 @@ class LogShipping:
         shipped = self._unrecorded
         try:
             await self._equipment.threads.database(lambda connection: record_shipped(connection, shipped))
+        except DataError as fault:  # the final ship of each trial tells its sizes once more, each on its own
+            _log.error("shipped sizes were refused: %s", fault)
+            self._unrecorded = []
         except SQLAlchemyError as fault:
             _log.warning("shipped sizes were not recorded: %s", fault)
         else:

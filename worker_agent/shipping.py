@@ -7,6 +7,7 @@ trusted: a task can put a link where its log should be, so no link is followed a
 import itertools
 import os
 import stat
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from worker_agent.redaction import Redactor
 
 READ_BYTES = 1 << 20
 MOST_READS_A_ROUND = 8  # so that one trial that prints without end does not hold up the others
+CLOSE_SECONDS = 5.0  # for a shipment under way; a file system that hangs keeps its files
 
 _AGENT_ENDINGS = (".txt", ".log", ".pane", ".jsonl")
 
@@ -60,9 +62,8 @@ class _Stream:
     shipped: int = 0
     unshipped: bytes = b""
 
-    def advance(self, *, moved: Sequence[Path], final: bool) -> bool:
-        """Ships what grew; `final` also ships what was held back. Says whether the log grew."""
-        before = self.shipped
+    def advance(self, *, moved: Sequence[Path], final: bool) -> None:
+        """Ships what grew; `final` also ships what was held back."""
         self._drain(final=final)
         for path in (self.local / self.name, *moved):
             if self._turn_to(path):
@@ -70,7 +71,6 @@ class _Stream:
         if final:
             self._append(self.redactor.whole(self.unshipped))
             self.close()
-        return self.shipped > before
 
     def _turn_to(self, path: Path) -> bool:
         """Goes on with the file of that name if it is another one than those seen; says whether it did."""
@@ -81,10 +81,16 @@ class _Stream:
         if inode in self.seen:
             os.close(descriptor)
             return False
+        self._forget_if_deleted()
         self.close()
         self.seen.add(inode)
         self.descriptor, self.read = descriptor, 0
         return True
+
+    def _forget_if_deleted(self) -> None:
+        """The number of a deleted file is given to a new one, which must not be taken for that one."""
+        if self.descriptor is not None and (former := os.fstat(self.descriptor)).st_nlink == 0:
+            self.seen.discard(former.st_ino)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -96,6 +102,7 @@ class _Stream:
         """Reads and ships to the end of the file, or as far as one round goes."""
         if self.descriptor is None:
             return
+        self._append(self.redactor.prefix(self.unshipped))  # what could not be written must not pile up in memory
         if os.fstat(self.descriptor).st_size < self.read:
             self.read = 0  # somebody emptied it: what comes now is new
         for _ in itertools.count() if final else range(MOST_READS_A_ROUND):
@@ -125,30 +132,49 @@ class _Stream:
 
 @dataclass(slots=True, kw_only=True)
 class TrialLogs:
-    """The three streams of one trial, from its local directory to its directory on the shared file system."""
+    """The three streams of one trial, from its local directory to its directory on the shared file system.
+
+    Any thread may call it; one ships at a time, and a round does not wait for its turn.
+    """
 
     local: Path
     shared: Path
     agent: str
     redactor: Redactor
     _streams: dict[Stream, _Stream] = field(default_factory=dict)
+    _told: dict[Stream, int] = field(default_factory=dict)
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def ship(self, *, final: bool = False) -> Mapping[Stream, tuple[str, int]]:
-        """Ships what grew since the last call; returns the streams that grew, with their file and size in bytes.
+        """Ships what grew; returns the file and size in bytes of each stream that grew since it was last told.
 
-        Raises OSError if the shared file system fails; nothing is lost then, the next call does it again.
+        The `final` call tells them all: what was told before may not have reached the database. Raises OSError if the
+        shared file system fails; nothing is lost then, the next call does it again.
         """
-        grown = {}
+        if not self._turn.acquire(blocking=final):
+            return {}
+        try:
+            return self._ship(final=final)
+        finally:
+            self._turn.release()
+
+    def _ship(self, *, final: bool) -> Mapping[Stream, tuple[str, int]]:
         for stream in Stream:
             log = self._streams.get(stream) or self._found(stream)
-            if log is not None and log.advance(moved=self._moved(log.name), final=final):
-                grown[stream] = (str(log.name), log.shipped)
-        return grown
+            if log is not None:
+                log.advance(moved=self._moved(log.name), final=final)
+        sizes = {stream: log.shipped for stream, log in self._streams.items() if log.shipped}
+        told = {} if final else self._told
+        grown = {stream: size for stream, size in sizes.items() if size != told.get(stream)}
+        self._told = sizes
+        return {stream: (str(self._streams[stream].name), size) for stream, size in grown.items()}
 
     def close(self) -> None:
         """Lets go of every file; what was not shipped is not shipped any more."""
-        for log in self._streams.values():
-            log.close()
+        if self._turn.acquire(timeout=CLOSE_SECONDS):
+            for log in self._streams.values():
+                log.close()
+            self._turn.release()
 
     @property
     def shipped(self) -> frozenset[str]:
@@ -165,10 +191,13 @@ class TrialLogs:
         return self._streams[stream]
 
     def _agent_log(self) -> str | None:
-        """Most agents write `agent/{name}.txt`; for the others it is the first log that appears."""
+        """Most agents write `agent/{name}.txt`; for the others it is the first log that appears.
+
+        A name that is no text is passed over: PostgreSQL could not keep it.
+        """
         folders = [self.local / "agent", *self._moved(PurePosixPath("agent"))]
         names = sorted(path.name for folder in folders if folder.is_dir() for path in folder.iterdir())
-        logs = [name for name in names if name.endswith(_AGENT_ENDINGS)]
+        logs = [name for name in names if name.endswith(_AGENT_ENDINGS) and name.isprintable()]
         usual = f"{self.agent}.txt"
         return f"agent/{usual if usual in logs else logs[0]}" if logs else None
 
