@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError
 
 from flotilla.causes import Cause
 from flotilla.messages import Message
@@ -15,20 +15,29 @@ from flotilla.store.endings import Ending, LeaseLost, finish
 from flotilla.store.leases import Claimed
 from flotilla.store.logs import Shipped, record_shipped
 from worker_agent.equipment import Equipment
+from worker_agent.patience import Patience
 from worker_agent.publication import publish
 from worker_agent.redaction import Redactor
 from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.secret_values import SecretMissing
 from worker_agent.shipping import TrialLogs
 from worker_agent.trial_order import checked_task, longest_seconds, place_order
-from worker_agent.trial_processes import TrialProcess
+from worker_agent.trial_processes import NurseryDied, TrialProcess
 from worker_agent.verdict import Remains, Stopped, judge
 
 STOP_SECONDS = 30.0  # what Harbor gets to take an environment down before its process is killed
-FIRST_PAUSE_SECONDS = 1.0  # before a publication that failed is tried again; doubled up to the longest
-LONGEST_PAUSE_SECONDS = 30.0
+PUBLISH_SECONDS = 900.0  # for a finished trial's files; then the run is given to a worker whose file system answers
+EVIDENCE_SECONDS = 10.0  # for the last lines of a trial whose lease was lost
+# A worker that has to leave may have forty seconds. Counted from when it says so:
+LEAVING_STOP_SECONDS = 10.0  # until a trial's process is killed
+LEAVING_PUBLISH_SECONDS = 25.0  # until a finished trial whose files are not out is given back
+LEAVING_WRITE_SECONDS = 35.0  # until the ending is left to the lease's running out
 
 _log = logging.getLogger(__name__)
+
+
+class _StoppedAtTheStart(Exception):
+    """It was stopped before it had a process."""
 
 
 class Assignment:
@@ -37,31 +46,42 @@ class Assignment:
     def __init__(self, run: Claimed, *, message: Message, equipment: Equipment) -> None:
         self.run = run
         self.message = message
+        self.holds_message = True
+        """Whether its message must stay hidden from others."""
         self._equipment = equipment
         self._scratch = equipment.scratch_of(run.trial_name)
         self._local = self._scratch / "trials" / run.trial_name
         self._shared = equipment.layout.trial(run.job_id, run.number, run.trial_name)
         self._stopped: Stopped | None = None
+        self._leaving = False
         self._stop_asked = asyncio.Event()
         self._redactor = Redactor(())
         self._logs: TrialLogs | None = None
-        self._shipping = asyncio.Lock()
+        self._process: TrialProcess | None = None
+        self._sizes: Shipped | None = None
+        self._stopping, self._publishing, self._writing = Patience(), Patience(), Patience()
 
     async def carry_out(self) -> RunState | None:
         """Runs the trial and writes its ending; returns the run's new state, None if the run was no longer ours."""
         try:
-            ending = await self._ending()
-            return await self._publish(ending)
+            return await self._write(await self._published(await self._ending()))
         except LeaseLost as lost:
             _log.warning("%s: %s; what it shipped stays as evidence", self.run.trial_name, lost)
-            return None
-        finally:
-            await self._equipment.threads.files(self._clear_away)
+        except TimeoutError:
+            _log.warning("%s: its ending is not written; its lease runs out", self.run.trial_name)
+        return None
 
     def stop(self, reason: Stopped) -> None:
         """Ends the trial early; the first reason counts, but a lost lease overrides it."""
         if self._stopped is None or reason is Stopped.LEASE_LOST:
             self._stopped = reason
+        if reason is Stopped.PREEMPTED:
+            self._leaving = True
+            self._stopping.end_in(LEAVING_STOP_SECONDS)
+            self._publishing.end_in(LEAVING_PUBLISH_SECONDS)
+            self._writing.end_in(LEAVING_WRITE_SECONDS)
+        if reason is Stopped.LEASE_LOST:
+            self._publishing.end_in(0)
         self._stop_asked.set()
 
     async def ship(self, *, final: bool = False) -> Shipped | None:
@@ -69,20 +89,42 @@ class Assignment:
         logs = self._logs
         if logs is None:
             return None
-        async with self._shipping:
-            grown = await self._equipment.threads.files(lambda: logs.ship(final=final))
+        grown = await self._equipment.threads.files(lambda: logs.ship(final=final))
         return Shipped(trial_id=self.run.lease.trial_id, streams=grown) if grown else None
+
+    async def clear_away(self) -> None:
+        """Removes the trial's scratch; what cannot be removed is left to the next incarnation of this worker."""
+        try:
+            await self._equipment.threads.files(self._remove_scratch)
+        except OSError as fault:
+            _log.warning("%s: its scratch was not removed: %s", self.run.trial_name, fault)
 
     async def _ending(self) -> Ending:
         try:
-            process = await self._start()
+            return await self._judged(await self._exit_code())
         except SecretMissing as fault:
-            return _not_started(Cause.SECRET_MISSING, fault)
+            return _errored(Cause.SECRET_MISSING, fault)
         except OSError as fault:
-            return _not_started(Cause.HOST_RESOURCE, fault)
-        code = await self._ended(process)
+            return _errored(Cause.HOST_RESOURCE, fault)
+        except NurseryDied:
+            raise
+        except Exception as fault:  # ours, and this run's alone: it costs an infrastructure ending
+            _log.exception("%s", self.run.trial_name)
+            if self._process is not None:
+                self._process.kill()
+            return _errored(Cause.HARNESS, fault)
+
+    async def _exit_code(self) -> int | None:
+        """Of the trial's process; None if it was stopped before it had one."""
+        try:
+            self._process = await self._start()
+        except _StoppedAtTheStart:
+            return None
+        return await self._ended(self._process)
+
+    async def _judged(self, exit_code: int | None) -> Ending:
         remains = Remains(
-            exit_code=code,
+            exit_code=exit_code,
             outcome=self._scratch / "outcome.json",
             directory=self._local,
             process_log=self._scratch / "process.log",
@@ -92,9 +134,11 @@ class Assignment:
 
     async def _start(self) -> TrialProcess:
         run, equipment = self.run, self._equipment
+        # The trial has a row: from now on it has a place for its evidence too, whatever becomes of us.
+        await self._unless_stopped(equipment.threads.files(self._make_shared))
         secrets = equipment.secret_values.select(run.secrets)
         self._redactor = Redactor(secrets.values())
-        task_directory = await equipment.bundles.task(run)
+        task_directory = await self._unless_stopped(equipment.bundles.task(run))
         order = place_order(
             run,
             scratch=self._scratch,
@@ -107,6 +151,19 @@ class Assignment:
         self._logs = TrialLogs(local=self._local, shared=self._shared, agent=run.agent_name, redactor=self._redactor)
         return await equipment.processes.start(order)
 
+    def _make_shared(self) -> None:
+        self._shared.mkdir(parents=True, exist_ok=True)
+
+    async def _unless_stopped[T](self, work: Awaitable[T]) -> T:
+        """The work's result; a stop does not wait for a file system that does not answer."""
+        doing, stop = asyncio.ensure_future(work), asyncio.create_task(self._stop_asked.wait())
+        await asyncio.wait({doing, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if self._stop_asked.is_set():
+            doing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise _StoppedAtTheStart
+        stop.cancel()
+        return doing.result()
+
     async def _ended(self, process: TrialProcess) -> int:
         """Waits for the process: its longest time, then one SIGTERM, then SIGKILL. Returns its exit code."""
         stop = asyncio.create_task(self._stop_asked.wait())
@@ -117,49 +174,95 @@ class Assignment:
         if not process.ended.done():
             self.stop(Stopped.TIME_LIMIT)
             process.terminate()
-            await asyncio.wait({process.ended}, timeout=STOP_SECONDS)
-        if not process.ended.done():
-            process.kill()
+            self._stopping.end_in(STOP_SECONDS)
+            await self._stopping.wait(process.ended)
+        process.kill()
         return await process.ended
 
-    async def _publish(self, ending: Ending) -> RunState | None:
-        """Files first, then the fenced ending; each again and again until it succeeds or the lease is lost."""
-        shipped = await self._insist(lambda: self.ship(final=True))
+    async def _published(self, ending: Ending) -> Ending:
+        """Puts the files out; the ending to write then. Raises LeaseLost if that happened before they were."""
+        self._publishing.end_in(PUBLISH_SECONDS)
+        try:
+            await self._publishing.insist(self._put_out, what=self.run.trial_name)
+        except TimeoutError:
+            if self._stopped is Stopped.LEASE_LOST:
+                await self._leave_evidence()
+                raise LeaseLost("its run was taken back before its files were out") from None
+            return _unpublished(ending, leaving=self._leaving)
+        except Exception as fault:  # ours, and this run's alone
+            _log.exception("%s", self.run.trial_name)
+            return _errored(Cause.HARNESS, fault)
+        return ending
+
+    async def _put_out(self) -> None:
+        """The logs, then every other file, `result.json` last."""
+        self._sizes = await self.ship(final=True)
         if self._logs is not None and self._local.is_dir():
             done = self._logs.shipped
-            publication = lambda: publish(self._local, self._shared, redactor=self._redactor, shipped=done)  # noqa: E731
-            await self._insist(lambda: self._equipment.threads.files(publication))
-        state = await self._insist(lambda: self._equipment.threads.database(lambda c: self._write(c, ending, shipped)))
+            await self._equipment.threads.files(
+                lambda: publish(self._local, self._shared, redactor=self._redactor, shipped=done)
+            )
+
+    async def _leave_evidence(self) -> None:
+        """The last lines of a trial that counts no more; its result is not put out."""
+        try:
+            async with asyncio.timeout(EVIDENCE_SECONDS):
+                await self.ship(final=True)
+        except OSError as fault:  # a TimeoutError is one
+            _log.warning("%s: its last lines are lost: %s", self.run.trial_name, fault)
+
+    async def _write(self, ending: Ending) -> RunState | None:
+        """The fenced ending, until the database takes it or says that the run is no longer ours."""
+        self.holds_message = self.holds_message and ending.state is TrialState.GRADED  # else it may be given back
+        # Sizes and ending apart: together they would lock the trial's row before its run's, which others lock first.
+        await self._insist_on_writing(self._write_sizes)
+        try:
+            state = await self._insist_on_writing(lambda connection: self._finish(connection, ending))
+        except (DataError, ValueError) as fault:  # what is refused once is refused always
+            _log.exception("%s", self.run.trial_name)
+            ending = _errored(Cause.HARNESS, fault)
+            state = await self._insist_on_writing(lambda connection: self._finish(connection, ending))
         _log.info("%s: %s %s", self.run.trial_name, ending.state, ending.cause or "")
         return state
 
-    def _write(self, connection: Connection, ending: Ending, shipped: Shipped | None) -> RunState | None:
-        if shipped is not None:
-            record_shipped(connection, [shipped])
+    async def _insist_on_writing[T](self, write: Callable[[Connection], T]) -> T:
+        database = self._equipment.threads.database
+        return await self._writing.insist(lambda: database(write), what=self.run.trial_name)
+
+    def _write_sizes(self, connection: Connection) -> None:
+        if self._sizes is not None:
+            record_shipped(connection, [self._sizes])
+
+    def _finish(self, connection: Connection, ending: Ending) -> RunState | None:
         lease = self.run.lease
         return finish(connection, run_id=lease.run_id, token=lease.token, trial_id=lease.trial_id, ending=ending)
 
-    async def _insist[T](self, work: Callable[[], Awaitable[T]]) -> T:
-        """Does it until the file system or the database takes it. Raises LeaseLost once that happened meanwhile."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            if self._stopped is Stopped.LEASE_LOST:
-                raise LeaseLost(f"run {self.run.lease.run_id} was taken back before its ending was written")
-            try:
-                return await work()
-            except (OSError, SQLAlchemyError) as fault:
-                _log.warning("%s: not published yet, next try in %.0f s: %s", self.run.trial_name, pause, fault)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-
-    def _clear_away(self) -> None:
+    def _remove_scratch(self) -> None:
         if self._logs is not None:
             self._logs.close()
         remove_scratch(self._scratch)
 
     def _redacted(self, ending: Ending) -> Ending:
-        return ending.mapped(lambda words: self._redactor.whole(words.encode()).decode(errors="replace"))
+        return ending.mapped(
+            lambda words: self._redactor.whole(words.encode(errors="replace")).decode(errors="replace")
+        )
 
 
-def _not_started(cause: Cause, fault: Exception) -> Ending:
+def _errored(cause: Cause, fault: Exception) -> Ending:
     return Ending(state=TrialState.ERRORED, cause=cause, exception=type(fault).__name__, message=str(fault))
+
+
+def _unpublished(ending: Ending, *, leaving: bool) -> Ending:
+    """A trial whose files are not out does not count, unless somebody wanted its run to end anyway."""
+    if ending.state is TrialState.CANCELLED:
+        return ending
+    if leaving:
+        return Ending(state=TrialState.PREEMPTED, cause=Cause.SPOT_RECLAIMED, log_tail=ending.log_tail)
+    message = f"its files could not be put on the shared file system within {PUBLISH_SECONDS:.0f} s"
+    return Ending(
+        state=TrialState.ERRORED,
+        cause=Cause.HOST_RESOURCE,
+        exception="NotPublished",
+        message=message,
+        log_tail=ending.log_tail,
+    )

@@ -100,9 +100,12 @@ class Receiver:
 
     async def _carry_out(self, assignment: Assignment) -> None:
         self._roster.begin(assignment)
-        state = await assignment.carry_out()
-        if state is not None:
-            await self._answer_ending(assignment.message, state)
+        try:
+            state = await assignment.carry_out()
+            if state is not None:
+                await self._answer_ending(assignment.message, state)
+        finally:
+            await assignment.clear_away()
 
     async def _answer_refusal(self, message: Message, refused: Refused) -> None:
         if refused.refusal is Refusal.LEASED:
@@ -111,13 +114,20 @@ class Receiver:
             await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))
 
     async def _answer_ending(self, message: Message, state: RunState) -> None:
-        """The old message goes once its run is terminal, or once a newer one is on its way."""
+        """The old message goes once its run is terminal, or once a newer one is on its way.
+
+        An old receipt may do nothing; the message then comes back once more, and its next claim deletes it.
+        """
+        self._roster.let_go(message)
         if state not in TERMINAL:
-            await self._equipment.threads.queue(lambda: self._equipment.send_again([message.run_id]))
+            await self._equipment.threads.send(lambda: self._equipment.send_again([message.run_id]))
         await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))
 
     async def _hide(self, message: Message, *, seconds: int) -> None:
-        await self._equipment.threads.queue(lambda: self._equipment.queue.hide({message: seconds}))
+        """For another worker to find; a renewal under way must not hide it for longer."""
+        self._roster.let_go(message)
+        async with self._roster.hiding:
+            await self._equipment.threads.queue(lambda: self._equipment.queue.hide({message: seconds}))
 
 
 async def _unless_stopped[T](work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:

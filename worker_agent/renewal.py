@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from flotilla.messages import Message
 from flotilla.queue import QueueUnavailable
 from flotilla.states import WorkerState
 from flotilla.store.endings import LeaseLost, give_back_unknown
@@ -13,6 +14,8 @@ from flotilla.store.leases import Lease, Renewed, renew
 from worker_agent.equipment import Equipment
 from worker_agent.roster import Roster
 from worker_agent.verdict import Stopped
+
+RETRY_SECONDS = 5.0  # after leases were not renewed: when the database is back, every second counts
 
 _log = logging.getLogger(__name__)
 
@@ -27,26 +30,34 @@ class Renewal:
 
     async def run(self) -> None:
         """Renews three times a lease, until it is cancelled. Lost contact is reported and outlived."""
+        pause = self._equipment.settings.renewal_seconds
         while True:
-            await self.renew_once()
-            await asyncio.sleep(self._equipment.settings.renewal_seconds)
+            renewed = await self.renew_once()
+            await asyncio.sleep(pause if renewed else min(pause, RETRY_SECONDS))
 
-    async def renew_once(self) -> None:
-        """One round. Runs that were claimed while it was under way are left to the next one."""
-        known = dict(self._roster.assignments)
-        mine = self._roster.run_ids()
+    async def renew_once(self) -> bool:
+        """One round; says whether the leases were renewed. A database that hangs holds no message's renewal up."""
+        renewed, _ = await asyncio.gather(self._renew_leases(), self._hide_messages())
+        return renewed
+
+    async def _renew_leases(self) -> bool:
+        """Runs that were claimed while it was under way are left to the next round."""
+        known = set(self._roster.assignments)
+        claiming = self._roster.claiming()
         try:
-            renewed = await self._renew_leases(busy=len(known))
+            renewed = await self._ask(busy=len(known))
         except SQLAlchemyError as fault:
             _log.warning("leases were not renewed: %s", fault)
-        else:
-            self._deliver(renewed)
-            self._drop_lost(known.keys() - {one.lease.run_id for one in renewed})
-            mine |= self._roster.run_ids()
-            await self._give_back([one.lease for one in renewed if one.lease.run_id not in mine])
-        await self._hide_messages()
+            return False
+        self._deliver(renewed)
+        self._drop_lost(known - {one.lease.trial_id for one in renewed})
+        known |= self._roster.assignments.keys()
+        claiming |= self._roster.claiming()
+        leases = [one.lease for one in renewed]
+        await self._give_back(one for one in leases if one.trial_id not in known and one.run_id not in claiming)
+        return True
 
-    async def _renew_leases(self, *, busy: int) -> list[Renewed]:
+    async def _ask(self, *, busy: int) -> list[Renewed]:
         settings, worker_id, state = self._equipment.settings, self._equipment.worker_id, self.state
         return await self._equipment.threads.renewal(
             lambda connection: renew(
@@ -56,19 +67,15 @@ class Renewal:
 
     def _deliver(self, renewed: Iterable[Renewed]) -> None:
         for one in renewed:
-            assignment = self._roster.assignments.get(one.lease.run_id)
-            if assignment is None:
-                continue
-            if assignment.run.lease != one.lease:
-                assignment.stop(Stopped.LEASE_LOST)
-            elif one.cancel_requested:
+            assignment = self._roster.assignments.get(one.lease.trial_id)
+            if assignment is not None and one.cancel_requested:
                 assignment.stop(Stopped.CANCELLED)
 
-    def _drop_lost(self, run_ids: Iterable[str]) -> None:
-        """A run that we carry out and the database did not renew is over or another's; its slot is freed."""
-        for run_id in run_ids:
-            if run_id in self._roster.assignments:
-                self._roster.assignments[run_id].stop(Stopped.LEASE_LOST)
+    def _drop_lost(self, trial_ids: Iterable[str]) -> None:
+        """A trial that we carry out and whose lease was not renewed is over, or its run another's; it is stopped."""
+        for trial_id in trial_ids:
+            if trial_id in self._roster.assignments:
+                self._roster.assignments[trial_id].stop(Stopped.LEASE_LOST)
 
     async def _give_back(self, leases: Iterable[Lease]) -> None:
         """A claim whose answer was lost, or a fault of ours in a slot: the run goes back."""
@@ -80,16 +87,23 @@ class Renewal:
                         connection, run_id=lease.run_id, token=lease.token, trial_id=lease.trial_id
                     )
                 )
-                await self._equipment.threads.queue(
+                await self._equipment.threads.send(
                     lambda lease=lease: self._equipment.send_again([lease.run_id])  # type: ignore[misc]
                 )
             except (LeaseLost, SQLAlchemyError, QueueUnavailable) as fault:
                 _log.warning("run %s was not given back: %s", lease.run_id, fault)
 
     async def _hide_messages(self) -> None:
+        """What can be hidden no longer (its twelve hours are over, or it was received anew) is let go."""
         seconds = round(self._equipment.settings.lease_seconds)
-        hidden = dict.fromkeys(self._roster.messages(), seconds)
-        try:
-            await self._equipment.threads.queue(lambda: self._equipment.queue.hide(hidden))
-        except QueueUnavailable as fault:
-            _log.warning("messages were not hidden on: %s", fault)
+        async with self._roster.hiding:
+            hidden = dict.fromkeys(self._roster.messages(), seconds)
+            try:
+                refused = await self._equipment.threads.queue(lambda: self._equipment.queue.hide(hidden))
+            except QueueUnavailable as fault:
+                _log.warning("messages were not hidden on: %s", fault)
+                return
+        for one in refused:
+            _log.info("a message was not hidden on: %s", one.fault)
+            if one.gone and isinstance(one.message, Message):
+                self._roster.let_go(one.message)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from flotilla.messages import Message
 from worker_agent.assignment import Assignment
+from worker_agent.verdict import Stopped
 
 
 class Roster:
@@ -12,9 +13,13 @@ class Roster:
 
     def __init__(self) -> None:
         self.assignments: dict[str, Assignment] = {}
+        """By trial: a run may come back to the worker that lost it before that one's trial has ended."""
         self.empty = asyncio.Event()
         self.empty.set()
+        self.hiding = asyncio.Lock()
+        """Held while messages are hidden, so that no renewal under way hides what was just given back."""
         self._claiming: set[Message] = set()
+        self._answering: set[Message] = set()
 
     def receive(self, message: Message) -> None:
         """A message is here; its run is not claimed yet."""
@@ -22,23 +27,35 @@ class Roster:
         self.empty.clear()
 
     def begin(self, assignment: Assignment) -> None:
-        """A run is now ours to carry out."""
+        """A run is now ours to carry out; an earlier trial of it that we have not given up yet is another's by now."""
+        for former in self.assignments.values():
+            if former.run.lease.run_id == assignment.run.lease.run_id:
+                former.stop(Stopped.LEASE_LOST)
         self._claiming.discard(assignment.message)
-        self.assignments[assignment.run.lease.run_id] = assignment
+        self.assignments[assignment.run.lease.trial_id] = assignment
+
+    def let_go(self, message: Message) -> None:
+        """The message is about to be answered, or gone: it must not be hidden any more."""
+        if message in self._claiming:
+            self._answering.add(message)
+        for assignment in self.assignments.values():
+            if assignment.message == message:
+                assignment.holds_message = False
 
     def done(self, message: Message) -> None:
         """The message was answered, whatever became of its run."""
         self._claiming.discard(message)
-        assignment = self.assignments.get(message.run_id)
-        if assignment is not None and assignment.message == message:
-            del self.assignments[message.run_id]
+        self._answering.discard(message)
+        kept = {trial: assignment for trial, assignment in self.assignments.items() if assignment.message != message}
+        self.assignments = kept
         if not self._claiming and not self.assignments:
             self.empty.set()
 
-    def run_ids(self) -> set[str]:
-        """Every run that is ours or is about to be."""
-        return self.assignments.keys() | {message.run_id for message in self._claiming}
+    def claiming(self) -> set[str]:
+        """Every run that is about to be ours."""
+        return {message.run_id for message in self._claiming}
 
     def messages(self) -> Iterable[Message]:
         """Every message that must stay hidden from others."""
-        return [*self._claiming, *(assignment.message for assignment in self.assignments.values())]
+        held = (assignment.message for assignment in self.assignments.values() if assignment.holds_message)
+        return [*(self._claiming - self._answering), *held]

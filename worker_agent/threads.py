@@ -17,7 +17,9 @@ class Threads:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._database = ThreadPoolExecutor(DATABASE_CONNECTIONS - 1, thread_name_prefix="database")
+        # Renewals and sending take a connection each, which no other thread can then be waiting for.
+        self._database = ThreadPoolExecutor(DATABASE_CONNECTIONS - 2, thread_name_prefix="database")
+        self._sending = ThreadPoolExecutor(1, thread_name_prefix="sending")
         self._renewal = ThreadPoolExecutor(1, thread_name_prefix="renewal")
         self._receive = ThreadPoolExecutor(RECEIVE_THREADS, thread_name_prefix="receive")
         self._queue = ThreadPoolExecutor(QUEUE_THREADS, thread_name_prefix="queue")
@@ -39,13 +41,17 @@ class Threads:
         """Runs a short call to the queue."""
         return await _run(self._queue, work)
 
+    async def send[T](self, work: Callable[[], T]) -> T:
+        """Runs what asks the database which messages to send, and then sends them."""
+        return await _run(self._sending, work)
+
     async def files[T](self, work: Callable[[], T]) -> T:
         """Runs work on files, of the local disk or of the shared file system."""
         return await _run(self._files, work)
 
     def close(self) -> None:
         """Lets go of every thread; a long poll under way ends by itself."""
-        for pool in (self._database, self._renewal, self._receive, self._queue, self._files):
+        for pool in (self._database, self._sending, self._renewal, self._receive, self._queue, self._files):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _transact[T](self, work: Callable[[Connection], T]) -> T:

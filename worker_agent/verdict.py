@@ -30,9 +30,12 @@ class Stopped(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """What is left of a trial: its process's exit code, outcome and directory, and whether the worker stopped it."""
+    """What is left of a trial: its process's exit code, outcome and directory, and whether the worker stopped it.
 
-    exit_code: int
+    One that was stopped before it had a process has no exit code.
+    """
+
+    exit_code: int | None
     outcome: Path
     directory: Path
     process_log: Path
@@ -81,7 +84,7 @@ def _document(path: Path) -> dict[str, Any] | None:
 
 
 def _exception(
-    result: Mapping[str, Any] | None, outcome: Mapping[str, Any] | None, exit_code: int
+    result: Mapping[str, Any] | None, outcome: Mapping[str, Any] | None, exit_code: int | None
 ) -> tuple[str | None, str]:
     """The class name and message of what went wrong: the trial's, else its first failed step's, else the process's."""
     if result is not None:

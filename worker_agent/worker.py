@@ -47,7 +47,7 @@ async def work(settings: WorkerSettings) -> None:
             connection, worker_name=settings.worker_name, worker_id=equipment.worker_id
         )
     )
-    await equipment.threads.queue(lambda: equipment.send_again(taken_back))
+    await equipment.threads.send(lambda: equipment.send_again(taken_back))
     watchdog.ready()
     try:
         await Supervisor(equipment, watchdog=watchdog).run()
