@@ -1,5 +1,6 @@
 """Runs whose message ended on a dead-letter queue: delivered anew once, and errored when that repeats."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -37,6 +38,13 @@ _EXHAUST = text("""
     RETURNING job_id
 """)
 
+_AGAIN = text("""
+    UPDATE runs SET redelivered_at = NULL, state = 'pending',
+        waiting_on = CASE WHEN state = 'queued' THEN 'dispatch' ELSE waiting_on END
+    WHERE id = ANY(:runs) AND state IN ('pending', 'queued')
+    RETURNING id
+""")
+
 
 def undelivered(connection: Connection, *, run_id: str, sent_at: datetime) -> Undelivered:
     """What becomes of a run whose message, sent at that time, no worker could use.
@@ -51,3 +59,11 @@ def undelivered(connection: Connection, *, run_id: str, sent_at: datetime) -> Un
         return Undelivered.LEFT_ALONE
     count_down(connection, job_id=job_id, ended=1, cancelled=False)
     return Undelivered.EXHAUSTED
+
+
+def deliver_again(connection: Connection, *, run_ids: Sequence[str]) -> list[str]:
+    """Makes those of the runs that wait pending again, as if no message of theirs had died; returns their ids.
+
+    For somebody who has mended what their messages died of.
+    """
+    return list(connection.execute(_AGAIN, {"runs": list(run_ids)}).scalars())

@@ -9,7 +9,7 @@ from flotilla.causes import Cause
 from flotilla.states import JobState, RunState, WaitingOn
 from flotilla.store.dispatching import mark_sent
 from flotilla.store.jobs import cancel_job
-from flotilla.store.undelivered import Undelivered, undelivered
+from flotilla.store.undelivered import Undelivered, deliver_again, undelivered
 from tests.flotilla.fleet import Fleet
 
 LONG_AGO = datetime.now(UTC) - timedelta(hours=5)
@@ -74,3 +74,20 @@ def test_a_held_run_keeps_its_reason(fleet: Fleet) -> None:
     fleet.do(lambda c: c.execute(text(hold)))
     assert _died(fleet, run_id) is Undelivered.ANEW
     assert fleet.row(run_id).waiting_on == WaitingOn.BACKOFF
+
+
+def test_what_died_of_something_mended_is_pending_again_and_may_die_once_more(fleet: Fleet, queued: str) -> None:
+    _died(fleet, queued)
+    fleet.do(lambda c: mark_sent(c, [queued]))
+    assert fleet.do(lambda c: deliver_again(c, run_ids=[queued, "run_of_another_fleet"])) == [queued]
+    row = fleet.row(queued)
+    assert (row.state, row.waiting_on) == (RunState.PENDING, WaitingOn.DISPATCH)
+    assert _died(fleet, queued, LATER) is Undelivered.ANEW
+
+
+def test_runs_that_run_or_have_ended_are_not_delivered_again(fleet: Fleet, queued: str) -> None:
+    fleet.claimed(queued, fleet.worker())
+    (ended,) = fleet.job()
+    fleet.do(lambda c: cancel_job(c, job_id=fleet.row(ended).job_id))
+    assert fleet.do(lambda c: deliver_again(c, run_ids=[queued, ended])) == []
+    assert [fleet.row(run_id).state for run_id in (queued, ended)] == [RunState.RUNNING, RunState.CANCELLED]
