@@ -16,7 +16,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, CredentialRetrievalError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
+from flotilla.aws import brief_calls
 from flotilla.messages import ATTRIBUTES, Message, UnreadableMessage, body, read
+from flotilla.queue_policy import dead_letter_name
 from flotilla.states import Priority
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ __all__ = ["Depth", "Message", "QueueUnavailable", "Received", "Refused", "RunQu
 BATCH = 10  # SQS takes and gives at most ten messages a call
 LONGEST_WAIT = 20  # seconds that one long poll may last
 _THROTTLED = frozenset({"RequestThrottled", "ThrottlingException", "Throttling", "OverLimit", "KmsThrottled"})
+_MISSING = "AWS.SimpleQueueService.NonExistentQueue"  # whoever keeps queues in memory makes them anew after a restart
 _GONE = frozenset({"MessageNotInflight", "InvalidParameterValue", "ReceiptHandleIsInvalid"})
 _log = logging.getLogger(__name__)
 
@@ -65,17 +68,25 @@ class Depth:
     delayed: int
 
 
-def sqs_client(*, endpoint_url: str | None, region: str, access_key: str | None = None) -> "SQSClient":
-    """A client for AWS, or for an endpoint of one's own, which may know its callers by an access key."""
+_PATIENT = Config(
+    connect_timeout=3,
+    read_timeout=LONGEST_WAIT + 10,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=16,  # two long polls, and room for renewals, deletions and sending beside them
+    tcp_keepalive=True,
+)
+
+
+def sqs_client(
+    *, endpoint_url: str | None, region: str, access_key: str | None = None, brief: bool = False
+) -> "SQSClient":
+    """A client for AWS, or for an endpoint of one's own, which may know its callers by an access key.
+
+    A `brief` one is for somebody whose own caller waits: it is not for long polls.
+    """
     own_key = access_key if endpoint_url else None
-    config = Config(
-        connect_timeout=3,
-        read_timeout=LONGEST_WAIT + 10,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=16,  # two long polls, and room for renewals, deletions and sending beside them
-        tcp_keepalive=True,
-        signature_version=UNSIGNED if endpoint_url and own_key is None else None,
-    )
+    unsigned = Config(signature_version=UNSIGNED) if endpoint_url and own_key is None else Config()
+    config = (brief_calls() if brief else _PATIENT).merge(unsigned)
     return boto3.client(
         "sqs",
         endpoint_url=endpoint_url,
@@ -95,7 +106,7 @@ def _availability() -> Iterator[None]:
         raise QueueUnavailable(f"the queue cannot be reached: {fault}") from fault
     except ClientError as fault:
         status = fault.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status < 500 and status != 429 and fault.response["Error"]["Code"] not in _THROTTLED:
+        if status < 500 and status != 429 and fault.response["Error"]["Code"] not in _THROTTLED | {_MISSING}:
             raise
         raise QueueUnavailable(f"the queue cannot answer now: {fault}") from fault
 
@@ -106,6 +117,11 @@ class RunQueue:
     def __init__(self, client: "SQSClient", *, urls: Mapping[Priority, str]) -> None:
         self._client = client
         self._urls = dict(urls)
+
+    @property
+    def dead_letters(self) -> "RunQueue":
+        """The two queues behind these, of what was received too often."""
+        return RunQueue(self._client, urls={priority: dead_letter_name(url) for priority, url in self._urls.items()})
 
     def send(self, priority: Priority, run_ids: Sequence[str], *, group: str) -> list[str]:
         """Sends a message for each run; returns the ids of those that SQS accepted, `group` being their tenant.

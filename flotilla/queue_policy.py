@@ -13,5 +13,5 @@ MAX_RECEIVES = 1000  # no policy: a run that is preempted often is not poison, a
 
 
 def dead_letter_name(queue: str) -> str:
-    """The queue for what was received too often from `queue`."""
+    """The queue for what was received too often from `queue`, which is given by its name or by its address."""
     return f"{queue}-dead"

@@ -1,11 +1,13 @@
-"""What every test may ask for: a migrated database of its own on a real server, AWS by moto, and a Docker engine."""
+"""What every test may ask for: a migrated database on a real server, our queues, AWS by moto, and a Docker engine."""
 
 import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -14,6 +16,11 @@ from moto.server import ThreadedMotoServer
 
 from flotilla import database
 from flotilla.local.postgres import Postgres, running
+from flotilla.queue import sqs_client
+from tests.run_queues import RunQueues, SqsProcess, running_sqs
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
 
 TEMPLATE = "migrated"
 TRIAL_IMAGE = "debian:bookworm-slim"
@@ -50,6 +57,36 @@ def engine(database_url: str) -> Iterator[sqlalchemy.Engine]:
     left_out = engine.pool.checkedout() if isinstance(engine.pool, sqlalchemy.QueuePool) else 0
     engine.dispose()
     assert left_out == 0, f"{left_out} database connections were not given back"
+
+
+type StartSqs = Callable[..., AbstractContextManager[SqsProcess]]
+
+
+@pytest.fixture(scope="session")
+def start_sqs() -> StartSqs:
+    """Starts our SQS endpoint with further command-line options; it stops at the end of the `with`."""
+    return running_sqs
+
+
+@pytest.fixture(scope="session")
+def sqs_url() -> Iterator[str]:
+    """Our SQS endpoint, without faults."""
+    with running_sqs() as sqs:
+        yield sqs.url
+
+
+@pytest.fixture(scope="session")
+def sqs(sqs_url: str) -> "Iterator[SQSClient]":
+    """The fleet's client of it."""
+    client = sqs_client(endpoint_url=sqs_url, region="us-east-1")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def run_queues(sqs: "SQSClient") -> RunQueues:
+    """Both queues of a fleet, and the dead-letter queues behind them."""
+    return RunQueues.made(sqs, name=f"runs-{uuid.uuid4().hex}")
 
 
 @pytest.fixture(scope="session")

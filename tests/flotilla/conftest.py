@@ -1,12 +1,12 @@
-"""The SQS endpoints that tests run against: ours in a process of its own, and two emulators by others."""
+"""The SQS endpoints that tests run against: ours and two emulators by others."""
 
 import os
 import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,21 +17,13 @@ import pytest
 
 from flotilla.queue import RunQueue, sqs_client
 from flotilla.states import Priority
+from tests.run_queues import stopped_at_the_end
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 EMULATORS = ["ours", "moto", "ministack"]
 START_SECONDS = 120  # the first start of an isolated tool downloads it
-STOP_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqsProcess:
-    """Our endpoint, running."""
-
-    url: str
-    process: subprocess.Popen[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,46 +32,6 @@ class Deviation:
 
     reason: str
     always: bool = True
-
-
-type StartSqs = Callable[..., AbstractContextManager[SqsProcess]]
-
-
-@contextmanager
-def _stopped_at_the_end[T: (str, bytes)](process: subprocess.Popen[T]) -> Iterator[None]:
-    with process:  # closes its pipes
-        try:
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-@pytest.fixture(scope="session")
-def start_sqs() -> StartSqs:
-    """Starts our endpoint with further command-line options; it stops at the end of the `with`."""
-
-    @contextmanager
-    def start(*options: str) -> Iterator[SqsProcess]:
-        command = [sys.executable, "-m", "flotilla.local.sqs", "--port", "0", "--die-with-parent", *options]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        with _stopped_at_the_end(process):
-            assert process.stdout is not None
-            word, _, url = process.stdout.readline().strip().partition(" ")
-            assert word == "ready"
-            yield SqsProcess(url=url, process=process)
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def sqs_url(start_sqs: StartSqs) -> Iterator[str]:
-    """Our endpoint, without faults."""
-    with start_sqs() as sqs:
-        yield sqs.url
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +45,7 @@ def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {**os.environ, "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=directory, stdout=log, stderr=subprocess.STDOUT)
-        with _stopped_at_the_end(process):
+        with stopped_at_the_end(process):
             url = f"http://127.0.0.1:{port}"
             _wait_until_healthy(url, process=process, log=directory / "log")
             yield url

@@ -84,7 +84,15 @@ def test_what_was_accepted_before_the_queue_fell_silent_is_told(
     assert "15 of 25 messages were not sent" in caplog.text
 
 
-@pytest.mark.parametrize(("code", "status"), [("InternalError", 500), ("RequestThrottled", 400), ("OverLimit", 403)])
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("InternalError", 500),
+        ("RequestThrottled", 400),
+        ("OverLimit", 403),
+        ("AWS.SimpleQueueService.NonExistentQueue", 400),
+    ],
+)
 def test_what_time_mends_is_named_queue_unavailable(answers: Stubber, queue: RunQueue, code: str, status: int) -> None:
     answers.add_client_error("send_message_batch", code, http_status_code=status)
     with pytest.raises(QueueUnavailable, match=code):

@@ -13,6 +13,7 @@ import pytest
 from flotilla.queue import Depth, Message, QueueUnavailable, RunQueue, sqs_client
 from flotilla.states import Priority
 from tests.flotilla.conftest import Deviation
+from tests.run_queues import RunQueues
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -56,6 +57,12 @@ def received_by_sixteen(queue: RunQueue, *, sent: list[str]) -> Counter[str]:
     with ThreadPoolExecutor(16) as pool:
         received = chain.from_iterable(pool.map(lambda _: receive_until_empty(queue), range(16)))
         return Counter(message.run_id for message in received)
+
+
+@pytest.fixture
+def mortal(any_client: "SQSClient", queue_name: str) -> RunQueue:
+    """Queues whose messages die when they were received twice."""
+    return RunQueues.made(any_client, name=queue_name, most_receives=2).queue
 
 
 def test_a_run_that_was_sent_is_received_with_its_times(any_queue: RunQueue) -> None:
@@ -226,20 +233,60 @@ def test_the_depth_counts_what_is_visible_in_flight_and_delayed(
     assert any_queue.depth(NORMAL) == Depth(visible=3, in_flight=2, delayed=1)
 
 
-def test_a_message_received_too_often_goes_to_the_dead_letter_queue(any_client: "SQSClient", queue_name: str) -> None:
-    graves = any_client.create_queue(QueueName=f"{queue_name}-dead")["QueueUrl"]
-    arn = any_client.get_queue_attributes(QueueUrl=graves, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 2})
-    url = any_client.create_queue(QueueName=queue_name, Attributes={"RedrivePolicy": redrive})["QueueUrl"]
-    queue = RunQueue(any_client, urls={NORMAL: url, HIGH: graves})
-    queue.send(NORMAL, ["run_a"], group="tenant")
+def received_too_often(queue: RunQueue) -> Message:
+    """Lets the one message die that lies there; its last delivery."""
     for count in (1, 2):
         message = receive_one(queue)
         assert message.receive_count == count
         queue.hide({message: 0})
     assert receive(queue, wait=1) == ()
-    (buried,) = queue.receive(HIGH, most=10, wait_seconds=5, visibility_seconds=60).messages
+    return message
+
+
+def test_a_message_received_too_often_goes_to_the_dead_letter_queue(mortal: RunQueue) -> None:
+    mortal.send(NORMAL, ["run_a"], group="tenant")
+    message = received_too_often(mortal)
+    assert mortal.depth(NORMAL) == Depth(visible=0, in_flight=0, delayed=0)
+    assert mortal.dead_letters.depth(NORMAL) == Depth(visible=1, in_flight=0, delayed=0)
+    buried = receive_one(mortal.dead_letters)
     assert (buried.run_id, buried.sent_at) == ("run_a", message.sent_at)
+    assert mortal.dead_letters.depth(NORMAL) == Depth(visible=0, in_flight=1, delayed=0)
+    assert mortal.dead_letters.depth(HIGH) == Depth(visible=0, in_flight=0, delayed=0)
+
+
+def test_a_dead_letter_that_is_not_deleted_comes_again_and_a_deleted_one_does_not(mortal: RunQueue) -> None:
+    mortal.send(NORMAL, ["run_a"], group="tenant")
+    received_too_often(mortal)
+    receive_one(mortal.dead_letters, visibility=1)
+    letter = receive_one(mortal.dead_letters, visibility=1)
+    assert mortal.dead_letters.delete([letter]) == []
+    assert receive(mortal.dead_letters, wait=2) == ()
+
+
+def test_a_run_whose_message_is_dead_can_be_sent_again_and_lives(mortal: RunQueue) -> None:
+    mortal.send(NORMAL, ["run_a"], group="tenant")
+    received_too_often(mortal)
+    letter = receive_one(mortal.dead_letters)
+    assert mortal.send(NORMAL, [letter.run_id], group="tenant") == ["run_a"]
+    mortal.dead_letters.delete([letter])
+    assert receive_one(mortal).receive_count == 1
+
+
+def test_what_cannot_be_read_dies_as_well_and_can_be_deleted(any_client: "SQSClient", queue_name: str) -> None:
+    queues = RunQueues.made(any_client, name=queue_name, most_receives=1)
+    any_client.send_message(QueueUrl=queues.urls[NORMAL], MessageBody="no json")
+    (alive,) = queues.queue.receive(NORMAL, most=1, wait_seconds=5, visibility_seconds=1).unreadable
+    until_dead = queues.queue.receive(NORMAL, most=1, wait_seconds=3, visibility_seconds=1)
+    assert until_dead.unreadable == ()
+    (dead,) = queues.queue.dead_letters.receive(NORMAL, most=1, wait_seconds=5, visibility_seconds=60).unreadable
+    assert (dead.body, dead.message_id) == ("no json", alive.message_id)
+    assert queues.queue.dead_letters.delete([dead]) == []
+    assert queues.dead() == 0
+
+
+def test_a_queue_that_is_not_there_is_named_queue_unavailable(any_queue: RunQueue) -> None:
+    with pytest.raises(QueueUnavailable):  # these have no dead-letter queues
+        any_queue.dead_letters.depth(NORMAL)
 
 
 def test_an_endpoint_that_does_not_answer_is_named_queue_unavailable() -> None:

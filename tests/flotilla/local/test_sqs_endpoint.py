@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from flotilla.queue import Depth, RunQueue, sqs_client
 from flotilla.states import Priority
-from tests.flotilla.conftest import StartSqs
+from tests.conftest import StartSqs
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
