@@ -6,7 +6,7 @@ from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import bundles, health, jobs, logs, refusals, runs, uploads, workers
+from api import bundles, health, jobs, logs, queues, refusals, runs, uploads, workers
 from api.authentication import caller_of
 from api.body_limit import LEANER, BodyLimit, Bound
 from api.context import MEBIBYTE, ApiContext, Streaming
@@ -55,7 +55,7 @@ def _bounds(context: ApiContext) -> dict[str, Bound]:
 def _version_1() -> APIRouter:
     expected = documented(Kind.UNAUTHORIZED, Kind.UNAVAILABLE)
     router = APIRouter(prefix="/v1", dependencies=[Depends(caller_of)], responses=expected)
-    for part in (bundles, uploads, jobs, runs, logs, workers):
+    for part in (bundles, uploads, jobs, runs, logs, workers, queues):
         router.include_router(part.router)
     return router
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from flotilla.archive import Limits
 from flotilla.layout import Layout
+from flotilla.queue import RunQueue
 
 MEBIBYTE = 1 << 20
 
@@ -30,10 +31,11 @@ class Streaming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
-    """Where the truth and the files are, whom to tell of new work, and the bounds of one request."""
+    """Where the truth, the files and the messages are, whom to tell of new work, and the bounds of one request."""
 
     engine: Engine
     layout: Layout
+    queue: RunQueue
     kick: Callable[[], None]
     """Tells the pulse that there is work; called after the commit. A kick that fails costs only time."""
     limits: Limits = field(default_factory=Limits)

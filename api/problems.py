@@ -37,6 +37,7 @@ class Kind(Enum):
     BUNDLE_REFUSED = _Kind(422, "bundle-refused", "The bundle cannot become a job")
     INTERNAL = _Kind(500, "internal", "The server failed")
     UNAVAILABLE = _Kind(503, "unavailable", "The database does not answer")
+    QUEUE_UNAVAILABLE = _Kind(503, "queue-unavailable", "The queue does not answer")
 
 
 class Flaw(BaseModel):

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from api.problems import Flaw, Kind, Problem, answer
+from flotilla.queue import QueueUnavailable
 from flotilla.task.fault import BundleRefused, pointer_to
 
 _MENDS = {
@@ -74,6 +75,11 @@ def _of_database(_: Request, __: Exception) -> Problem:
     )
 
 
+def _of_queue(_: Request, __: Exception) -> Problem:
+    detail = "the queue cannot be reached; what was done until then stays done, ask again"
+    return Problem(Kind.QUEUE_UNAVAILABLE, detail, headers={"Retry-After": "5"})
+
+
 def _of_anything(_: Request, __: Exception) -> Problem:
     return Problem(Kind.INTERNAL, "this is our fault, not yours; the server's log says more")
 
@@ -87,6 +93,7 @@ def install(app: FastAPI) -> None:
         OperationalError: _of_database,
         InterfaceError: _of_database,
         PoolTimeout: _of_database,
+        QueueUnavailable: _of_queue,
         Exception: _of_anything,
     }
     for error, problem_of in sources.items():

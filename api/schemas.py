@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from flotilla.agents import AGENTS, NEEDS_NO_MODEL
+from flotilla.redriving import Redriven
 from flotilla.secret_names import MODEL_KEY, flaw_of
 from flotilla.states import JobState, Priority, RunState
 from flotilla.store.shown import Counts, Job, Run
@@ -132,6 +133,12 @@ class WorkerFilter(Sent):
     gone: bool = Field(default=False, description="Also those that stopped or were lost")
 
 
+class RedriveOrder(Sent):
+    """Which queue's dead letters are to come back."""
+
+    priority: Priority | None = Field(default=None, description="That of one queue; without it, both are meant")
+
+
 class UploadMade(BaseModel):
     """A new upload: `received` of its `length` bytes are here."""
 
@@ -160,6 +167,28 @@ class WorkerPage(BaseModel):
     """Workers by name."""
 
     items: list[Worker]
+
+
+class QueueStanding(BaseModel):
+    """About how many messages a queue holds."""
+
+    priority: Priority
+    visible: int = Field(description="Those that wait for a worker")
+    in_flight: int = Field(description="Those that a worker has")
+    delayed: int
+    dead_letters: int = Field(description="Those that were received too often, and lie on the queue behind it")
+
+
+class QueuePage(BaseModel):
+    """The queues, high priority first."""
+
+    items: list[QueueStanding]
+
+
+class RedrivePage(BaseModel):
+    """What became of the dead letters of each queue; where some remain, ask again."""
+
+    items: list[Redriven]
 
 
 class Health(BaseModel):

@@ -77,10 +77,16 @@ class ApiStack(Stack):
             "Api",
             name="api",
             size=Size(timeout=Duration.seconds(29), memory_mib=1024, concurrency=self._configuration.api_concurrency),
-            environment={**self._stored(), "FLOTILLA_PULSE_FUNCTION": self.pulse.function.function_name},
+            environment={
+                **self._stored(),
+                **self._queued(),
+                "FLOTILLA_PULSE_FUNCTION": self.pulse.function.function_name,
+            },
         )
         api.mount(self._files.functions)
-        grants.to_api(api.role, database=self._secret, files=self._files, pulse=self.pulse.function)
+        grants.to_api(
+            api.role, database=self._secret, files=self._files, pulse=self.pulse.function, queues=self._queues
+        )
         return api
 
     def _dead_letters(self) -> FleetFunction:

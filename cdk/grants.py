@@ -19,12 +19,15 @@ def secrets_prefix(configuration: Configuration) -> str:
     return f"{configuration.prefix}/secrets/"
 
 
-def to_api(role: IRole, *, database: ISecret, files: SharedFiles, pulse: IFunction) -> None:
-    """Reads and writes rows and files, and wakes the pulse."""
+def to_api(role: IRole, *, database: ISecret, files: SharedFiles, pulse: IFunction, queues: Queues) -> None:
+    """Reads and writes rows and files, wakes the pulse, and brings dead letters back. It takes no living message."""
     database.grant_read(role)
     files.grant_mount(role, files.functions)
     waking = PolicyStatement(actions=["lambda:InvokeFunction"], resources=[pulse.function_arn])
     role.add_to_principal_policy(waking)  # the grant of CDK would hold for every version and alias
+    for queue in queues:
+        queue.queue.grant_send_messages(role)
+        queue.dead_letters.grant(role, "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:DeleteMessage")
 
 
 def to_pulse(

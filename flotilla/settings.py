@@ -50,7 +50,7 @@ class QueueSettings(StoreSettings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiSettings(StoreSettings):
+class ApiSettings(QueueSettings):
     """What the API's Lambda function needs beside: the pulse's function, which it tells of new work."""
 
     pulse_function: str

@@ -15,6 +15,7 @@ from api.problems import MEDIA_TYPE
 from flotilla.aws import brief_calls
 from flotilla.database_secret import open_database
 from flotilla.layout import Layout
+from flotilla.queue import RunQueue, sqs_client
 from flotilla.settings import ApiSettings, read
 
 ANSWER_SECONDS = 20.0
@@ -35,11 +36,19 @@ def _kick_of(pulse_function: str) -> Callable[[], None]:
     return kick
 
 
+def _queue_of(settings: ApiSettings) -> RunQueue:
+    client = sqs_client(
+        endpoint_url=settings.endpoint_url, region=settings.region, access_key=settings.access_key, brief=True
+    )
+    return RunQueue(client, urls=settings.queue_urls)
+
+
 def build(settings: ApiSettings) -> Mangum:
     """The application with all that it needs, for many requests, one at a time."""
     context = ApiContext(
         engine=open_database(settings, pool_size=1),
         layout=Layout(settings.shared),
+        queue=_queue_of(settings),
         kick=_kick_of(settings.pulse_function),
         streaming=Streaming(retry_milliseconds=500, most_bytes=MOST_ANSWER, silence_seconds=ANSWER_SECONDS),
         max_body=MOST_BODY,

@@ -7,7 +7,7 @@ from io import SEEK_END
 from typing import Any, BinaryIO, Self, cast
 
 from flotilla.cli.connection import Connection, find_connection
-from flotilla.cli.documents import Bundle, Job, Order, Run, RunHistory, Worker
+from flotilla.cli.documents import Bundle, Job, Order, Queue, Redriven, Run, RunHistory, Worker
 from flotilla.cli.events import Event, read_events
 from flotilla.cli.faults import CommandFault
 from flotilla.cli.resumable import PART_BYTES, ResumableUpload, notes_directory
@@ -64,6 +64,14 @@ class Client:
     def workers(self) -> list[Worker]:
         """The workers that live."""
         return cast(list[Worker], list(self._items("/v1/workers", {})))
+
+    def queues(self) -> list[Queue]:
+        """The two queues."""
+        return cast(list[Queue], list(self._items("/v1/queues", {})))
+
+    def redrive(self, priority: str | None) -> list[Redriven]:
+        """Brings dead letters back, of one queue or of both; where some remain, it is to be called again."""
+        return cast(list[Redriven], self.transport.post("/v1/queues/redrive", document={"priority": priority})["items"])
 
     def log(self, run_id: str, *, stream: str) -> Iterator[bytes]:
         """What there is of the log of the run's current trial, in parts."""

@@ -91,10 +91,31 @@ class Worker(TypedDict):
     state: str
     slots: int
     busy: int
+    reason: str | None
     environment: str
     version: str
     harbor_version: str
     started_at: str
+
+
+class Queue(TypedDict):
+    """About how many messages a queue holds."""
+
+    priority: str
+    visible: int
+    in_flight: int
+    delayed: int
+    dead_letters: int
+
+
+class Redriven(TypedDict):
+    """What became of a queue's dead letters."""
+
+    priority: str
+    moved: int
+    left_alone: int
+    unreadable: int
+    remaining: int
 
 
 class Order(TypedDict, total=False):

@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 import typer
 
 import flotilla
-from flotilla.cli import job, worker
+from flotilla.cli import job, queue, worker
 from flotilla.cli.faults import CommandFault, ExitCode
 from flotilla.cli.logs import logs
 from flotilla.cli.run import EXIT_CODES, run
@@ -41,6 +41,7 @@ app.command(epilog=EXIT_CODES)(run)
 app.command()(logs)
 app.add_typer(job.app, name="job")
 app.add_typer(worker.app, name="worker")
+app.add_typer(queue.app, name="queue")
 
 
 def main() -> NoReturn:

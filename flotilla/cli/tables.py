@@ -1,4 +1,4 @@
-"""Jobs, runs and workers as tables, and a job's result in a sentence."""
+"""Jobs, runs, workers and queues as tables, and a job's result in a sentence."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -6,9 +6,20 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from flotilla.cli.documents import Job, Run, Worker
+from flotilla.cli.documents import Job, Queue, Redriven, Run, Worker
 
-STYLES = {"graded": "green", "errored": "red", "cancelled": "yellow", "running": "cyan", "done": "green"}
+NUMBERS = {
+    *("run", "reward", "mean reward", "seconds", "runs", "graded", "errored", "busy", "slots"),
+    *("visible", "in flight", "delayed", "dead letters", "moved", "left alone", "unreadable", "remaining"),
+}
+STYLES = {
+    "graded": "green",
+    "errored": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "done": "green",
+    "unfit": "red",
+}
 
 
 def jobs_table(jobs: Iterable[Job]) -> Table:
@@ -45,7 +56,7 @@ def runs_table(runs: Iterable[Run], *, directories: Mapping[str, str]) -> Table:
 
 def workers_table(workers: Iterable[Worker]) -> Table:
     """One line a worker."""
-    table = _table("worker", "state", "busy", "slots", "environment", "version", "harbor", "since")
+    table = _table("worker", "state", "busy", "slots", "environment", "version", "harbor", "since", "reason")
     for worker in workers:
         table.add_row(
             worker["name"],
@@ -56,7 +67,26 @@ def workers_table(workers: Iterable[Worker]) -> Table:
             worker["version"],
             worker["harbor_version"],
             _moment(worker["started_at"]),
+            worker["reason"] or "",
         )
+    return table
+
+
+def queues_table(queues: Iterable[Queue]) -> Table:
+    """One line a queue."""
+    table = _table("queue", "visible", "in flight", "delayed", "dead letters")
+    for queue in queues:
+        counts = (queue["visible"], queue["in_flight"], queue["delayed"], queue["dead_letters"])
+        table.add_row(queue["priority"], *map(str, counts))
+    return table
+
+
+def redriven_table(redriven: Iterable[Redriven]) -> Table:
+    """One line a queue."""
+    table = _table("queue", "moved", "left alone", "unreadable", "remaining")
+    for one in redriven:
+        counts = (one["moved"], one["left_alone"], one["unreadable"], one["remaining"])
+        table.add_row(one["priority"], *map(str, counts))
     return table
 
 
@@ -78,8 +108,7 @@ def show(console: Console, table: Table) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        right = column in {"run", "reward", "mean reward", "seconds", "runs", "graded", "errored", "busy", "slots"}
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
     return table
 
 

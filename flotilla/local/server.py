@@ -1,4 +1,7 @@
-"""The API under uvicorn with the pulse beside it: `python -m flotilla.local.server`, one process of a local stack."""
+"""The API under uvicorn, with the pulse and the dead letters' office beside it, in one process of a local stack.
+
+It is `python -m flotilla.local.server`.
+"""
 
 import argparse
 import logging
@@ -16,7 +19,9 @@ from sqlalchemy import Engine
 from api.app import ApiContext, create_app
 from flotilla import database
 from flotilla.archive import Limits
+from flotilla.dead_letters import DeadLetterOffice
 from flotilla.layout import Layout
+from flotilla.local.dead_letters import keep_settling
 from flotilla.local.doorbell import Doorbell
 from flotilla.local.queues import REGION
 from flotilla.pulse import Beat, Pulse, keep_beating
@@ -24,7 +29,7 @@ from flotilla.queue import RunQueue, sqs_client
 from flotilla.settings import read
 from flotilla.states import Priority
 
-CONNECTIONS = 50  # as many as FastAPI has threads, and those of the followers and the pulse
+CONNECTIONS = 50  # as many as FastAPI has threads, and those of the followers, the pulse and the dead letters
 PULSE_NOW = signal.SIGUSR1  # the supervisor sends it when the queue was emptied
 HOLDER = "local"  # one stack has one pulse: after a restart it leads at once
 GRACE_SECONDS = 1  # for requests under way; who follows a log is cut off, and comes back by itself
@@ -51,15 +56,24 @@ def main(given: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read(os.environ, ServerSettings)
     engine = database.connect(settings.database_url, pool_size=CONNECTIONS)
-    doorbell = Doorbell()
+    queue = _queue(settings)
+    doorbell, closing = Doorbell(), threading.Event()
     signal.signal(PULSE_NOW, lambda *_: doorbell.ring())
-    beating = threading.Thread(target=_beat, args=(settings, engine, doorbell), name="pulse")
-    beating.start()
+    office = DeadLetterOffice(engine=engine, queue=queue)
+    beside = [
+        threading.Thread(target=_beat, args=(settings, engine, queue, doorbell), name="pulse"),
+        threading.Thread(target=keep_settling, args=(office,), kwargs={"wait": closing.wait}, name="dead letters"),
+    ]
+    for thread in beside:
+        thread.start()
+    context = ApiContext(engine=engine, layout=Layout(settings.shared), queue=queue, kick=doorbell.ring)
     try:
-        _serve(ApiContext(engine=engine, layout=Layout(settings.shared), kick=doorbell.ring), arguments.descriptor)
+        _serve(context, arguments.descriptor)
     finally:
+        closing.set()
         doorbell.close()
-        beating.join()
+        for thread in beside:
+            thread.join()
         engine.dispose()
 
 
@@ -77,12 +91,16 @@ def _serve(context: ApiContext, descriptor: int) -> None:
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _beat(settings: ServerSettings, engine: Engine, doorbell: Doorbell) -> None:
+def _queue(settings: ServerSettings) -> RunQueue:
     urls = {Priority.NORMAL: settings.queue_url, Priority.HIGH: settings.queue_high_url}
     client = sqs_client(endpoint_url=settings.endpoint_url, region=REGION, access_key=settings.access_key)
+    return RunQueue(client, urls=urls)
+
+
+def _beat(settings: ServerSettings, engine: Engine, queue: RunQueue, doorbell: Doorbell) -> None:
     pulse = Pulse(
         engine=engine,
-        queue=RunQueue(client, urls=urls),
+        queue=queue,
         layout=Layout(settings.shared),
         lease_seconds=settings.lease_seconds,
         limits=Limits(),

@@ -18,6 +18,7 @@ from flotilla.store.keys import issue_key
 from tests.api.bundle import zipped
 from tests.api.fleet import Fleet
 from tests.api.serving import client, serving
+from tests.run_queues import RunQueues
 
 
 @dataclass(slots=True)
@@ -41,10 +42,11 @@ def kicks() -> Kicks:
 
 
 @pytest.fixture
-def context(engine: sqlalchemy.Engine, layout: Layout, kicks: Kicks) -> ApiContext:
+def context(engine: sqlalchemy.Engine, layout: Layout, kicks: Kicks, run_queues: RunQueues) -> ApiContext:
     return ApiContext(
         engine=engine,
         layout=layout,
+        queue=run_queues.queue,
         kick=kicks,
         limits=Limits(packed_bytes=2_000_000, unpacked_bytes=4_000_000, files=100),
         streaming=Streaming(poll_seconds=0.02),

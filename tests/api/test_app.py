@@ -13,6 +13,7 @@ from flotilla.local.postgres import running
 from flotilla.store.keys import revoke_keys
 from tests.api.fleet import Fleet
 from tests.api.serving import client, serving
+from tests.run_queues import RunQueues
 
 
 def operations(context: ApiContext) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -38,7 +39,7 @@ def test_every_path_below_v1_asks_for_a_key(url: str, context: ApiContext) -> No
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
                 assert answer.headers["Content-Type"] == "application/problem+json"
                 asked += 1
-    assert asked == 16
+    assert asked == 18
 
 
 @pytest.mark.parametrize("header", ["Bearer fl_unknown", "Bearer \xe9", "Basic dTpw", "Bearer", "Bearer "])
@@ -80,11 +81,11 @@ def test_the_workers_are_listed_and_the_gone_ones_on_demand(api: httpx.Client, e
     }
 
 
-def test_a_database_that_is_away_is_503_until_it_is_back(tmp_path: Path, layout: Layout) -> None:
+def test_a_database_that_is_away_is_503_until_it_is_back(tmp_path: Path, layout: Layout, run_queues: RunQueues) -> None:
     with running(tmp_path / "database", durable=False) as server:
         server.create_database("flotilla")
         engine = database.connect(server.url("flotilla"))
-        context = ApiContext(engine=engine, layout=layout, kick=lambda: None)
+        context = ApiContext(engine=engine, layout=layout, queue=run_queues.queue, kick=lambda: None)
         with serving(context) as url, client(url, key="any") as api:
             assert api.get("/healthz").status_code == 200
             server.stop()
@@ -131,6 +132,8 @@ def test_the_document_names_every_operation_of_the_surface(context: ApiContext) 
         "get_result",
         "read_log",
         "list_workers",
+        "list_queues",
+        "redrive_queues",
     }
 
 

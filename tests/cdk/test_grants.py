@@ -35,8 +35,17 @@ def test_workers_take_and_give_back_runs_and_end_themselves_and_can_do_nothing_e
     assert templates.actions("Role1ABCC5F0") == expected
 
 
-def test_the_api_writes_rows_and_files_and_wakes_the_pulse(templates: Templates) -> None:
-    assert templates.actions("ApiRole") == LOGS | INTERFACES | SECRET | MOUNT | {"lambda:InvokeFunction"}
+def test_the_api_writes_rows_and_files_wakes_the_pulse_and_brings_dead_letters_back(templates: Templates) -> None:
+    bring_back = SEND | {"sqs:ReceiveMessage", "sqs:DeleteMessage"}
+    assert templates.actions("ApiRole") == LOGS | INTERFACES | SECRET | MOUNT | {"lambda:InvokeFunction"} | bring_back
+
+
+def test_the_api_takes_dead_letters_and_no_living_message(templates: Templates) -> None:
+    for statement in templates.statements("ApiRole"):
+        if "sqs:ReceiveMessage" in as_list(statement["Action"]):
+            assert "DeadLetters" in str(statement["Resource"])
+        if "sqs:SendMessage" in as_list(statement["Action"]):
+            assert "DeadLetters" not in str(statement["Resource"])
 
 
 def test_the_pulse_sends_counts_and_replaces(templates: Templates) -> None:

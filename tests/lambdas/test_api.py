@@ -15,12 +15,15 @@ from sqlalchemy import Engine
 
 from flotilla.layout import Layout
 from flotilla.settings import SettingsFault
+from flotilla.states import Priority
 from flotilla.store.keys import issue_key
 from lambdas import api as function
 from tests.api.bundle import zipped
 from tests.api.events import parse, texts
 from tests.api.fleet import Fleet
 from tests.api.large import large_archive
+from tests.flotilla.fleet import Fleet as QueuedFleet
+from tests.run_queues import RunQueues
 
 type Ask = Callable[..., dict[str, Any]]
 
@@ -64,14 +67,22 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def environment(
-    monkeypatch: pytest.MonkeyPatch, database_url: str, layout: Layout, invocations: Invocations
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+    layout: Layout,
+    invocations: Invocations,
+    run_queues: RunQueues,
+    sqs_url: str,
 ) -> Iterator[None]:
     """What the function finds in its environment; it is cold at the beginning."""
     variables = {
         "FLOTILLA_DATABASE_URL": database_url,
         "FLOTILLA_SHARED": str(layout.root),
         "FLOTILLA_PULSE_FUNCTION": "pulse",
-        "AWS_ENDPOINT_URL": invocations.url,
+        "FLOTILLA_QUEUE_URL": run_queues.urls[Priority.NORMAL],
+        "FLOTILLA_QUEUE_HIGH_URL": run_queues.urls[Priority.HIGH],
+        "AWS_ENDPOINT_URL": sqs_url,
+        "AWS_ENDPOINT_URL_LAMBDA": invocations.url,
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_ACCESS_KEY_ID": "key",
@@ -177,6 +188,17 @@ def test_an_archive_that_no_request_can_carry_comes_through_the_gateway_in_parts
     assert bundle["sha256"] == hashlib.sha256(archive).hexdigest()
     assert layout.bundle(bundle["sha256"]).read_bytes() == archive
     assert list(layout.uploads.iterdir()) == []
+
+
+def test_dead_letters_come_back_through_the_gateway(ask: Ask, engine: Engine, run_queues: RunQueues) -> None:
+    fleet = QueuedFleet(engine)
+    run_ids = fleet.job(runs=2)
+    for run_id in run_ids:
+        run_queues.bury(json.dumps({"run_id": run_id}))
+    assert document(ask("GET", "/v1/queues"))["items"][1]["dead_letters"] == 2
+    answer = ask("POST", "/v1/queues/redrive", body=b"{}", content_type="application/json")
+    assert [item["moved"] for item in document(answer)["items"]] == [0, 2]
+    assert run_queues.received() == run_ids
 
 
 def test_the_function_builds_its_application_once(ask: Ask) -> None:

@@ -15,6 +15,7 @@ from flotilla.store.keys import issue_key
 from tests.api.bundle import TASK
 from tests.api.fleet import Fleet
 from tests.api.serving import serving
+from tests.run_queues import RunQueues
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,19 @@ def layout(tmp_path: Path) -> Layout:
 
 
 @pytest.fixture
-def server(engine: sqlalchemy.Engine, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def server(
+    engine: sqlalchemy.Engine, layout: Layout, run_queues: RunQueues, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """The URL of the API; it and a key to it are in the environment, where commands look for them."""
     with engine.begin() as connection:
         key = issue_key(connection, name="tests")
     context = ApiContext(
-        engine=engine, layout=layout, kick=lambda: None, streaming=Streaming(poll_seconds=0.02), run_limit=500
+        engine=engine,
+        layout=layout,
+        queue=run_queues.queue,
+        kick=lambda: None,
+        streaming=Streaming(poll_seconds=0.02),
+        run_limit=500,
     )
     with serving(context) as url:
         monkeypatch.setenv("FLOTILLA_URL", url)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from flotilla.states import WorkerState
+from flotilla.store.leases import renew
 from tests.api.fleet import Fleet
 from tests.flotilla.cli.conftest import Call
 from tests.flotilla.cli.test_run import run_ids
@@ -59,3 +61,20 @@ def test_workers_are_listed(call: Call, fleet: Fleet) -> None:
     lines = call("worker", "list").out.splitlines()
     assert lines[1].split()[:5] == ["w-1", "accepting", "0", "60", "sandbox"]
     assert [worker["name"] for worker in json.loads(call("worker", "list", "--json").out)["items"]] == ["w-1"]
+
+
+def test_a_worker_that_is_unfit_says_why(call: Call, fleet: Fleet, engine: sqlalchemy.Engine) -> None:
+    with engine.begin() as connection:
+        renew(
+            connection,
+            worker_id=fleet.worker_id,
+            lease_seconds=90,
+            busy=0,
+            state=WorkerState.UNFIT,
+            reason="the Docker engine does not answer",
+        )
+    (worker,) = json.loads(call("worker", "list", "--json").out)["items"]
+    assert (worker["state"], worker["reason"]) == ("unfit", "the Docker engine does not answer")
+    line = call("worker", "list").out.splitlines()[1]
+    assert line.split()[1] == "unfit"
+    assert line.rstrip().endswith("the Docker engine does not answer")
