@@ -17,15 +17,12 @@ from flotilla.layout import Layout
 from flotilla.queue import RunQueue
 from flotilla.store.endings import take_back_expired
 from flotilla.store.fleet_state import anything_lives
-from flotilla.store.leadership import did_well, lead, resign
+from flotilla.store.leadership import GAP_SECONDS, LEADER, did_well, lead, resign
 from flotilla.store.workers import mark_silent_workers
 from flotilla.sweeping import sweep
 from flotilla.task_filling import fill_tasks
 
 TICK_SECONDS = 10.0
-GAP_SECONDS = 30.0
-"""After so long without a good tick, who was silent may have had nobody to talk to."""
-LEADER = "pulse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,8 @@ class WaitingOn(StrEnum):
     """Its last trial met an infrastructure fault; it may start again at `not_before`."""
     LAUNCHES = "launches"
     """No slot is free, and the group launches nothing: too many boots in a row failed. People were told."""
+    OTHER_HOST = "other_host"
+    """The host that had a slot for it failed it before, and there is another one that has not."""
 
 
 class BootOutcome(StrEnum):

@@ -202,6 +202,7 @@ workers = Table(
     CheckConstraint("state <> 'unfit' OR reason IS NOT NULL", name="unfit_has_a_reason"),
     CheckConstraint("(state IN ('stopped', 'lost')) = (stopped_at IS NOT NULL)", name="stopped_at_when_gone"),
     Index("ix_workers_name", "name"),
+    Index("ix_workers_living", "name", postgresql_where=text("stopped_at IS NULL")),
 )
 
 boots = Table(
@@ -226,6 +227,7 @@ leaders = Table(
     _moment("good_at"),
     _moment("quiet_until"),
     _moment("counted_until"),
+    _moment("starved_since"),
 )
 
 uploads = Table(

@@ -108,7 +108,7 @@ class Receiver:
             await assignment.clear_away()
 
     async def _answer_refusal(self, message: Message, refused: Refused) -> None:
-        if refused.refusal is Refusal.LEASED:
+        if refused.refusal in (Refusal.LEASED, Refusal.ELSEWHERE):
             await self._hide(message, seconds=refused.seconds)
         else:
             await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))

@@ -15,6 +15,7 @@ from flotilla.budgets import Decision, History, decide
 from flotilla.causes import Cause
 from flotilla.states import TERMINAL, RunState, TrialState, WaitingOn
 from flotilla.store.documents import as_json, as_text
+from flotilla.store.leadership import LEADER
 
 _MESSAGE_CHARACTERS = 8_000  # of an exception's message that are kept in its row; the file has all
 
@@ -64,7 +65,14 @@ _LOCKED = """
 _LOCK_LEASE = text(
     _LOCKED.format(condition="runs.id = :run AND runs.token = :token AND runs.trial_id = :trial", wait="")
 )
-_LOCK_EXPIRED_RUN = text(_LOCKED.format(condition="runs.id = :run AND runs.lease_until <= now()", wait=""))
+_GOOD_STANDING = """EXISTS (
+    SELECT FROM leaders
+    WHERE name = :leader AND good_at >= now() - make_interval(secs => :gap) AND coalesce(quiet_until <= now(), true)
+)"""
+
+_LOCK_EXPIRED_RUN = text(
+    _LOCKED.format(condition=f"runs.id = :run AND runs.lease_until <= now() AND {_GOOD_STANDING}", wait="")
+)
 _LOCK_EXPIRED = text(_LOCKED.format(condition="runs.lease_until <= now()", wait="SKIP LOCKED"))
 _LOCK_FORMER = text(
     _LOCKED.format(condition="runs.worker_id IN (SELECT id FROM workers WHERE name = :name AND id <> :worker)", wait="")
@@ -133,9 +141,14 @@ def give_back_unknown(connection: Connection, *, run_id: str, token: int, trial_
     return finish(connection, run_id=run_id, token=token, trial_id=trial_id, ending=ending)
 
 
-def take_back_expired_run(connection: Connection, *, run_id: str) -> bool:
-    """Takes one run back if its lease has expired; says whether it did."""
-    row = connection.execute(_LOCK_EXPIRED_RUN, {"run": run_id}).one_or_none()
+def take_back_expired_run(connection: Connection, *, run_id: str, gap_seconds: float) -> bool:
+    """Takes one run back if its lease has expired and the pulse is in good standing; says whether it did.
+
+    After the database was away all leases look expired, and whoever comes back first must be able to renew. Only a
+    pulse that ticked lately, and is not quiet, tells that it was not away.
+    """
+    ask = {"run": run_id, "leader": LEADER, "gap": gap_seconds}
+    row = connection.execute(_LOCK_EXPIRED_RUN, ask).one_or_none()
     if row is None:
         return False
     _end(connection, row, Ending(state=TrialState.LOST, cause=Cause.HOST_LOST))

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+LEADER = "pulse"
+GAP_SECONDS = 30.0
+"""After so long without a good tick, who was silent may have had nobody to talk to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leadership:

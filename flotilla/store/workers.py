@@ -53,9 +53,14 @@ _STOP = text("""
     UPDATE workers SET state = 'stopped', stopped_at = now(), busy = 0 WHERE id = :id AND stopped_at IS NULL
 """)
 
+# A row that somebody holds at this moment is being renewed, and so not silent. Waiting for it could be a deadlock:
+# a renewal holds its worker's runs, which the pulse may want as well.
 _SILENT = text("""
     UPDATE workers SET state = 'lost', stopped_at = now(), busy = 0
-    WHERE stopped_at IS NULL AND seen_at < now() - make_interval(secs => :seconds)
+    WHERE id IN (
+        SELECT id FROM workers WHERE stopped_at IS NULL AND seen_at < now() - make_interval(secs => :seconds)
+        FOR NO KEY UPDATE SKIP LOCKED
+    )
     RETURNING name
 """)
 

@@ -7,9 +7,12 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, Row, text
 
 from flotilla.layout import BundleFormat
+from flotilla.states import RunState, WorkerState
 from flotilla.store.bundles import NewBundle, put_bundle
+from flotilla.store.endings import Ending, finish
 from flotilla.store.jobs import NewJob, create_job, mark_filled, new_job_id
-from flotilla.store.leases import Claimed, claim
+from flotilla.store.leadership import GAP_SECONDS, LEADER, did_well, lead
+from flotilla.store.leases import Claimed, Lease, Renewed, claim, renew
 from flotilla.store.workers import NewWorker, register_worker
 
 LEASE_SECONDS = 90
@@ -60,6 +63,28 @@ class Fleet:
         claimed = self.claim(run_id, worker_id, lease_seconds=lease_seconds)
         assert isinstance(claimed, Claimed)
         return claimed
+
+    def ticked(self) -> None:
+        """A good tick of a pulse of its own."""
+        step = {"name": LEADER, "holder": "tests"}
+        self.do(lambda c: lead(c, **step, seconds=600, gap_seconds=GAP_SECONDS, quiet_seconds=LEASE_SECONDS))
+        self.do(lambda c: did_well(c, **step))
+
+    def away(self, seconds: float) -> None:
+        """The database was away for so long: every moment that it knows lies that much further back."""
+        for table, column in (("runs", "lease_until"), ("workers", "seen_at"), ("leaders", "good_at")):
+            change = f"UPDATE {table} SET {column} = {column} - make_interval(secs => :seconds)"
+            self.do(lambda c, change=change: c.execute(text(change), {"seconds": seconds}))  # type: ignore[misc]
+
+    def renew(self, worker_id: str) -> list[Renewed]:
+        """One renewal of a worker that accepts."""
+        state = WorkerState.ACCEPTING
+        return self.do(lambda c: renew(c, worker_id=worker_id, lease_seconds=LEASE_SECONDS, busy=1, state=state))
+
+    def finish(self, lease: Lease, ending: Ending) -> RunState | None:
+        """The trial's own worker ends it."""
+        run_id, token, trial_id = lease.run_id, lease.token, lease.trial_id
+        return self.do(lambda c: finish(c, run_id=run_id, token=token, trial_id=trial_id, ending=ending))
 
     def row(self, run_id: str) -> Row[Any]:
         return self.do(lambda c: c.execute(text("SELECT * FROM runs WHERE id = :id"), {"id": run_id}).one())

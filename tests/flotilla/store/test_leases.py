@@ -96,6 +96,7 @@ def test_a_run_in_backoff_is_held_and_pending_again(fleet: Fleet) -> None:
 
 def test_claiming_a_run_whose_lease_has_expired_takes_it_back_first(fleet: Fleet) -> None:
     (run_id,) = fleet.job()
+    fleet.ticked()
     fleet.claimed(run_id, fleet.worker(), lease_seconds=-1)
     again = fleet.claimed(run_id, fleet.worker("other"))
     lost, running = fleet.trials(run_id)
