@@ -10,7 +10,7 @@ from flotilla.messages import Message
 from flotilla.queue import QueueUnavailable
 from flotilla.states import WorkerState
 from flotilla.store.endings import LeaseLost, give_back_unknown
-from flotilla.store.leases import Lease, Renewed, renew
+from flotilla.store.leases import Lease, Renewed, Superseded, renew
 from worker_agent.equipment import Equipment
 from worker_agent.roster import Roster
 from worker_agent.verdict import Stopped
@@ -29,7 +29,10 @@ class Renewal:
         self.state = WorkerState.ACCEPTING
 
     async def run(self) -> None:
-        """Renews three times a lease, until it is cancelled. Lost contact is reported and outlived."""
+        """Renews three times a lease, until it is cancelled. Lost contact is reported and outlived.
+
+        Raises Superseded: a newer incarnation of this worker is at work.
+        """
         pause = self._equipment.settings.renewal_seconds
         while True:
             renewed = await self.renew_once()
@@ -49,6 +52,9 @@ class Renewal:
         except SQLAlchemyError as fault:
             _log.warning("leases were not renewed: %s", fault)
             return False
+        except Superseded:
+            self._drop_lost(self._roster.assignments)
+            raise
         self._deliver(renewed)
         self._drop_lost(known - {one.lease.trial_id for one in renewed})
         known |= self._roster.assignments.keys()
