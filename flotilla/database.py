@@ -4,7 +4,8 @@ from importlib.resources import files
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, text
 
 
 def connect(url: str | URL, *, pool_size: int = 5) -> Engine:
@@ -31,3 +32,15 @@ def migrate(engine: Engine) -> None:
     """Brings the schema to this version, in one transaction; safe to repeat and to run from two places at once."""
     with engine.begin() as connection:
         command.upgrade(alembic_config(connection), "head")
+
+
+def revision_found(connection: Connection) -> str | None:
+    """The revision that the schema is at; None if it was never migrated."""
+    if connection.execute(text("SELECT to_regclass('alembic_version')")).scalar_one() is None:
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def revisions() -> list[str]:
+    """Every revision that this version knows, newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()]

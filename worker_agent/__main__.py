@@ -7,19 +7,25 @@ import sys
 
 from flotilla.settings import SettingsFault, read
 from worker_agent.environments import EnvironmentUnavailable
+from worker_agent.health.command import health
 from worker_agent.settings import WorkerSettings
 from worker_agent.trial_processes import NurseryDied
-from worker_agent.worker import work
+from worker_agent.worker import HostBroken, work
 
 _log = logging.getLogger("worker_agent")
 
 
 def main() -> int:
-    """Exit 0 when it was told to stop, 1 when it could not go on, 2 when it cannot begin."""
+    """Works, or does what the first word says (`health`).
+
+    A worker exits with 0 when it was told to stop, 1 when it could not go on, 2 when it cannot begin.
+    """
+    if sys.argv[1:2] == ["health"]:
+        return health(sys.argv[2:])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         asyncio.run(work(read(os.environ, WorkerSettings)))
-    except (SettingsFault, EnvironmentUnavailable) as fault:
+    except (SettingsFault, EnvironmentUnavailable, HostBroken) as fault:
         _log.error("%s", fault)
         return 2
     except NurseryDied as fault:

@@ -17,6 +17,8 @@ from flotilla.store.workers import NewWorker, register_worker
 from worker_agent.bundle_cache import BundleCache
 from worker_agent.environments import Chosen, choose, environment_of
 from worker_agent.equipment import Equipment
+from worker_agent.health.checkup import checks_of, examine
+from worker_agent.health.finding import Status, reason, worst
 from worker_agent.janitor import clear_leftovers, remove_docker_objects
 from worker_agent.secret_values import SecretValues
 from worker_agent.settings import WorkerSettings
@@ -32,14 +34,22 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "DOCKER_HOST", "DOCKER_CONFIG", "SS
 _log = logging.getLogger(__name__)
 
 
+class HostBroken(Exception):
+    """This host cannot carry trials out now; the message says what is broken and what mends it."""
+
+
 async def work(settings: WorkerSettings) -> None:
-    """One incarnation of a worker: clears up after the last one, then works until it is told to stop."""
+    """One incarnation of a worker: clears up after the last one, then works until it is told to stop.
+
+    Raises HostBroken, before the worker is counted, if no trial can be carried out here.
+    """
     watchdog = Watchdog.of(os.environ)
     chosen = await choose(settings.environment, scratch=settings.scratch, environ=os.environ)
     _log.info(
         "%s with %d slots; trials run in %s: %s", settings.worker_name, settings.slots, chosen.name, chosen.reason
     )
     await clear_leftovers(settings, chosen)
+    await _check(settings, chosen)
     equipment = await _equip(settings, chosen)
     await equipment.threads.database(lambda connection: register_worker(connection, _introduction(equipment, chosen)))
     taken_back = await equipment.threads.database(
@@ -56,6 +66,15 @@ async def work(settings: WorkerSettings) -> None:
         await equipment.processes.close()
         await remove_docker_objects(settings, chosen)
         equipment.threads.close()
+
+
+async def _check(settings: WorkerSettings, chosen: Chosen) -> None:
+    findings = await examine(checks_of(settings, chosen=chosen))
+    for finding in findings:
+        if finding.status is not Status.HEALTHY:
+            _log.warning("%s is %s: %s (%s)", finding.name, finding.status, finding.seen, finding.mend)
+    if worst(findings) is Status.BROKEN:
+        raise HostBroken(f"no trial can be carried out here. {reason(findings)}")
 
 
 async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
