@@ -91,7 +91,7 @@ async def _of_rooms(
     settings: WorkerSettings, chosen: Chosen | None, decide: Callable[[Sequence[room.Room]], Finding]
 ) -> Finding:
     places = await places_of(settings, _engine_of(settings, chosen))
-    return decide(await in_thread(lambda: [room.measure(place) for place in places]))
+    return decide(await in_thread(lambda: room.measure_all(places)))
 
 
 def _engine_of(settings: WorkerSettings, chosen: Chosen | None) -> str | None:

@@ -40,13 +40,22 @@ FULL_INODES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """One file system at one moment; `inodes` is 0 where they are not counted."""
+    """One file system (`device`) at one moment; `inodes` is 0 where they are not counted."""
 
     place: Path
+    device: int
     free_bytes: int
     bytes: int
     free_inodes: int
     inodes: int
+
+
+def measure_all(places: Iterable[Path]) -> list[Room]:
+    """The room of each file system that the places are on, under the first of their names."""
+    rooms: dict[int, Room] = {}
+    for room in map(measure, places):
+        rooms.setdefault(room.device, room)
+    return list(rooms.values())
 
 
 def measure(place: Path) -> Room:
@@ -56,6 +65,7 @@ def measure(place: Path) -> Room:
     found = os.statvfs(place)
     return Room(
         place=place,
+        device=place.stat().st_dev,
         free_bytes=found.f_bavail * found.f_frsize,
         bytes=found.f_blocks * found.f_frsize,
         free_inodes=found.f_favail,
