@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from flotilla.states import Priority
+from flotilla.store.rows import locked_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +30,17 @@ _STARTABLE_RUNS = """
 _STARTABLE = text(_STARTABLE_RUNS.format(and_more=""))
 _STARTABLE_OF = text(_STARTABLE_RUNS.format(and_more="AND runs.id = ANY(:ids)"))
 
-_SENT = text("""
+_TO_BE_MARKED = "id = ANY(:ids) AND state = 'pending' AND (not_before IS NULL OR not_before <= now())"
+
+_SENT = text(f"""
+    WITH locked AS ({locked_runs(_TO_BE_MARKED)})
     UPDATE runs SET state = 'queued', waiting_on = 'worker', queued_at = now(), not_before = NULL
-    WHERE id = ANY(:ids) AND state = 'pending' AND (not_before IS NULL OR not_before <= now())
+    FROM locked WHERE runs.id = locked.id
 """)
 
-_FORGET = text("""
-    UPDATE runs SET state = 'pending', waiting_on = 'dispatch' WHERE state = 'queued'
+_FORGET = text(f"""
+    WITH locked AS ({locked_runs("state = 'queued'")})
+    UPDATE runs SET state = 'pending', waiting_on = 'dispatch' FROM locked WHERE runs.id = locked.id
 """)
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from flotilla.store.rows import locked_runs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
@@ -78,12 +80,14 @@ _COUNTED = text("""
     UPDATE leaders SET counted_until = :until WHERE name = :leader AND (counted_until IS NULL OR counted_until < :until)
 """)
 
-_STOPPED = text("""
-    UPDATE runs SET waiting_on = 'launches' WHERE state = 'queued' AND waiting_on = 'worker'
+_STOPPED = text(f"""
+    WITH locked AS ({locked_runs("state = 'queued' AND waiting_on = 'worker'")})
+    UPDATE runs SET waiting_on = 'launches' FROM locked WHERE runs.id = locked.id
 """)
 
-_RESUMED = text("""
-    UPDATE runs SET waiting_on = 'worker' WHERE state = 'queued' AND waiting_on = 'launches'
+_RESUMED = text(f"""
+    WITH locked AS ({locked_runs("state = 'queued' AND waiting_on = 'launches'")})
+    UPDATE runs SET waiting_on = 'worker' FROM locked WHERE runs.id = locked.id
 """)
 
 

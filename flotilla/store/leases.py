@@ -12,6 +12,7 @@ from flotilla.layout import BundleFormat
 from flotilla.states import TERMINAL, RunState, WaitingOn, WorkerState
 from flotilla.store.endings import take_back_expired_run
 from flotilla.store.leadership import GAP_SECONDS
+from flotilla.store.rows import locked_runs
 
 LATER_SECONDS = 5
 """For how long a message is hidden that another worker may use, or that a moment later can be told more about."""
@@ -131,15 +132,13 @@ _HOLD = text("""
 _LEAVE_TO_OTHERS = text(f"""
     UPDATE runs SET waiting_on = :reason FROM workers AS me
     WHERE runs.id = :run AND runs.state = 'queued' AND me.id = :worker AND {_ELSEWHERE}
-""")  # noqa: S608 -- a constant
+""")
 
-# The rows of the runs are locked first, in the order of their ids, as everybody locks many of them.
 _RENEW = text(f"""
     WITH me AS (
         SELECT id, EXISTS {_NEWER} AS superseded FROM workers WHERE id = :worker
     ), held AS (
-        SELECT runs.id FROM runs WHERE worker_id = :worker AND state = 'running' AND NOT (SELECT superseded FROM me)
-        ORDER BY runs.id FOR NO KEY UPDATE
+        {locked_runs("worker_id = :worker AND state = 'running' AND NOT (SELECT superseded FROM me)")}
     ), renewed AS (
         UPDATE runs SET lease_until = now() + make_interval(secs => :lease_seconds)
         FROM held WHERE runs.id = held.id
@@ -149,7 +148,7 @@ _RENEW = text(f"""
         FROM me WHERE workers.id = me.id AND NOT superseded AND state <> 'stopped'
     )
     SELECT superseded, renewed.* FROM me LEFT JOIN renewed ON true
-""")  # noqa: S608 -- a constant
+""")
 
 
 def claim(

@@ -27,10 +27,17 @@ class Shipped:
     streams: Mapping[Stream, tuple[str, int]]
 
 
+# Locked in the order in which trials are ended: by their runs. In another order the two could wait in a circle.
 _SHIP = text("""
+    WITH shipped AS (
+        SELECT id, logs FROM jsonb_to_recordset(CAST(:shipped AS jsonb)) AS shipped (id text, logs jsonb)
+    ), locked AS (
+        SELECT id FROM trials WHERE id IN (SELECT id FROM shipped) AND state = 'running'
+        ORDER BY run_id FOR NO KEY UPDATE
+    )
     UPDATE trials SET logs = trials.logs || shipped.logs
-    FROM jsonb_to_recordset(CAST(:shipped AS jsonb)) AS shipped (id text, logs jsonb)
-    WHERE trials.id = shipped.id AND trials.state = 'running'
+    FROM locked JOIN shipped ON shipped.id = locked.id
+    WHERE trials.id = locked.id
 """)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from flotilla.causes import Cause
 from flotilla.store.endings import count_down
+from flotilla.store.rows import locked_runs
 
 CLOCK_SKEW_SECONDS = 60
 """How far SQS's clock may lag behind the database's. A letter took its thousand deliveries, so it is far older."""
@@ -38,11 +39,12 @@ _EXHAUST = text("""
     RETURNING job_id
 """)
 
-_AGAIN = text("""
+_AGAIN = text(f"""
+    WITH locked AS ({locked_runs("id = ANY(:runs) AND state IN ('pending', 'queued')")})
     UPDATE runs SET redelivered_at = NULL, state = 'pending',
         waiting_on = CASE WHEN state = 'queued' THEN 'dispatch' ELSE waiting_on END
-    WHERE id = ANY(:runs) AND state IN ('pending', 'queued')
-    RETURNING id
+    FROM locked WHERE runs.id = locked.id
+    RETURNING runs.id
 """)
 
 

@@ -34,11 +34,11 @@ _CREATE = text(f"""
     INSERT INTO uploads (id, tenant, length, metadata, expires_at)
     VALUES (:id, :tenant, :length, :metadata, now() + make_interval(secs => :seconds))
     RETURNING {_COLUMNS}
-""")  # noqa: S608 -- a constant
+""")
 
 _GET = text(f"""
     SELECT {_COLUMNS} FROM uploads WHERE id = :id AND tenant = :tenant AND expires_at > now()
-""")  # noqa: S608 -- a constant
+""")
 
 _ADD = text("""
     UPDATE uploads SET received = received + :size, parts = parts || CAST(:part AS text)
