@@ -17,10 +17,11 @@ ENDED = {"done", "cancelled"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """A stack and a client with its key."""
+    """A stack and a client with its key; `engine` is where its Docker engine answers, if it has one."""
 
     http: httpx.Client
     stack: RunningStack
+    engine: str | None = None
 
     @property
     def shared(self) -> Path:
@@ -38,11 +39,23 @@ class Asking:
     def job(self, job_id: str) -> dict[str, Any]:
         return self._sent(self.http.get(f"/v1/jobs/{job_id}"))
 
+    def runs(self, job_id: str) -> list[dict[str, Any]]:
+        runs: list[dict[str, Any]] = self._sent(self.http.get(f"/v1/jobs/{job_id}/runs?limit=200"))["items"]
+        return runs
+
+    def histories(self, job_id: str) -> list[dict[str, Any]]:
+        """The job's runs, each with its trials."""
+        return [self._sent(self.http.get(f"/v1/runs/{run['id']}")) for run in self.runs(job_id)]
+
     def ended(self, job_id: str) -> list[dict[str, Any]]:
         """Waits for the job's end; its runs, each with its trials."""
         until(lambda: self.job(job_id)["state"] in ENDED, f"{job_id} has ended")
-        runs = self._sent(self.http.get(f"/v1/jobs/{job_id}/runs?limit=200"))["items"]
-        return [self._sent(self.http.get(f"/v1/runs/{run['id']}")) for run in runs]
+        return self.histories(job_id)
+
+    def messages(self) -> int:
+        """How many messages the queues hold, those that a worker has too."""
+        queues = self._sent(self.http.get("/v1/queues"))["items"]
+        return sum(queue["visible"] + queue["in_flight"] for queue in queues)
 
     def _sent(self, answer: httpx.Response) -> dict[str, Any]:
         assert answer.is_success, answer.text

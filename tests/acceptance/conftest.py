@@ -12,6 +12,9 @@ from tests.flotilla.local.running_stack import running_stack
 SECRET = "correct horse/battery+staple"
 
 
+RENEWAL_SECONDS = 2.0  # a third of the lease
+
+
 def variables() -> dict[str, str]:
     return {**os.environ, "FLOTILLA_LEASE_SECONDS": "6", "HARBOUR_KEY": SECRET}
 
@@ -36,7 +39,7 @@ def containers(docker_engine: str, tmp_path_factory: pytest.TempPathFactory) -> 
         running_stack(directory, "--slots", "10", variables=given, environment="docker") as stack,
         stack.http() as http,
     ):
-        yield Asking(http=http, stack=stack)
+        yield Asking(http=http, stack=stack, engine=docker_engine)
 
 
 @pytest.fixture(params=["sandboxes", "containers"])
