@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.flotilla.conftest import sqs_url, start_sqs
 from tests.worker_agent.workplace import Workplace, workplace
-
-__all__ = ["sqs_url", "start_sqs"]
 
 LEASE_SECONDS = 3.0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.worker_agent.workplace import Workplace
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.2
 FILES = frozenset({"trial.log", "config.json", "agent/oracle.txt", "verifier/test-stdout.txt", "verifier/reward.txt"})
 """What Harbor and the oracle leave of every trial of the test's task, beside the result."""
 

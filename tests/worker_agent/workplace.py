@@ -25,7 +25,7 @@ from tests.api.bundle import TASK, zipped
 from tests.api.serving import client, serving
 
 BOUND_SECONDS = 60.0
-BEAT_SECONDS = 0.2
+BEAT_SECONDS = 0.5
 STOP_SECONDS = 40
 
 
@@ -141,9 +141,11 @@ def workplace(
     """A workplace with queues of its own and an API that answers."""
     made = sqs_client(endpoint_url=endpoint, region="us-east-1")
     urls = {priority: made.create_queue(QueueName=f"{queue_name}-{priority}")["QueueUrl"] for priority in Priority}
+    queue = RunQueue(made, urls=urls)
     context = ApiContext(
         engine=engine,
         layout=Layout(place / "shared"),
+        queue=queue,
         kick=lambda: None,
         limits=Limits(),
         streaming=Streaming(poll_seconds=0.02),
@@ -158,7 +160,7 @@ def workplace(
             database_url=database_url,
             endpoint=endpoint,
             urls=urls,
-            queue=RunQueue(made, urls=urls),
+            queue=queue,
             http=http,
             lease_seconds=lease_seconds,
         )
