@@ -1,4 +1,4 @@
-"""The fleet's heartbeat: send what waits, take back what is lost, tend the workers' group, lay out tasks, sweep.
+"""The fleet's heartbeat: take back what is lost, send what waits or vanished, tend the group, lay out tasks, sweep.
 
 Every step can be repeated and can overlap with itself in another pulse; the leader row only spares the double work.
 """
@@ -15,6 +15,7 @@ from flotilla.dispatch import dispatch
 from flotilla.ids import new_id
 from flotilla.layout import Layout
 from flotilla.queue import RunQueue
+from flotilla.rescue import rescue
 from flotilla.store.endings import take_back_expired
 from flotilla.store.fleet_state import anything_lives
 from flotilla.store.leadership import GAP_SECONDS, LEADER, did_well, lead, resign
@@ -34,6 +35,7 @@ class Beat:
     taken_back: int = 0
     silent_workers: int = 0
     queued: int = 0
+    rescued: int = 0
     filled: int = 0
     swept: int = 0
     tended: Tended | None = None
@@ -63,9 +65,10 @@ class Pulse:
             tended = self.caretaker.tend(leader=LEADER, quiet=beat.quiet) if self.caretaker else None
         finally:  # the group has nothing to do with what waits
             queued = dispatch(self.engine, self.queue)
+        rescued = rescue(self.engine, self.queue, holder=self.holder, quiet=beat.quiet)
         filled = fill_tasks(self.engine, self.layout, limits=self.limits)
         swept = sweep(self.engine, self.layout, now=self.clock())
-        return replace(beat, tended=tended, queued=queued, filled=filled, swept=swept)
+        return replace(beat, tended=tended, queued=queued, rescued=rescued, filled=filled, swept=swept)
 
     def send(self) -> int:
         """Sends what waits, whoever leads; returns how many runs were queued."""

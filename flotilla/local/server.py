@@ -112,7 +112,7 @@ def _beat(settings: ServerSettings, engine: Engine, queue: RunQueue, doorbell: D
 def _report(beat: Beat | Exception) -> None:
     if isinstance(beat, Exception):
         _log.warning("a tick of the pulse failed, the next one tries again: %s", beat)
-    elif beat.taken_back or beat.silent_workers or beat.queued or beat.filled:
+    elif beat.taken_back or beat.silent_workers or beat.queued or beat.rescued or beat.filled:
         _log.info("%s", beat)
 
 
