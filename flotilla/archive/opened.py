@@ -6,10 +6,19 @@ from pathlib import Path
 
 from flotilla.archive.reading import read_bundle, task_folder
 from flotilla.task.limits import Limits
-from flotilla.task.tree import TEXT_BYTES, Member, is_read_by_the_check, text_too_large
+from flotilla.task.tree import (
+    COMPOSE_BYTES,
+    TEXT_BYTES,
+    Member,
+    is_read_by_the_check,
+    may_be_included,
+    text_too_large,
+)
 
 _TEXTS_BYTES = 64 * TEXT_BYTES
 """What is kept of all texts together; past it a text counts as too large."""
+_YAML_BYTES = 64 * COMPOSE_BYTES
+"""The same of files that a Compose file may include; apart, since most bundles have them for something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,17 +43,23 @@ class _Texts:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
         self._left = _TEXTS_BYTES
+        self._left_of_yaml = _YAML_BYTES
 
     def __call__(self, path: str, *, executable: bool, chunks: Iterator[bytes]) -> None:  # noqa: ARG002 -- a Receiver
-        if not is_read_by_the_check(path):
-            return
+        if is_read_by_the_check(path):
+            self._left -= self._keep(path, chunks, most=min(TEXT_BYTES, self._left))
+        elif may_be_included(path):
+            self._left_of_yaml -= self._keep(path, chunks, most=min(COMPOSE_BYTES, self._left_of_yaml))
+
+    def _keep(self, path: str, chunks: Iterator[bytes], *, most: int) -> int:
+        """How many bytes were kept: all, or none if there are more than that."""
         content = bytearray()
         for chunk in chunks:
             content += chunk
-            if len(content) > min(TEXT_BYTES, self._left):
-                return
+            if len(content) > most:
+                return 0
         self.kept[path] = bytes(content)
-        self._left -= len(content)
+        return len(content)
 
 
 def open_archive(path: Path, *, limits: Limits) -> Archive:

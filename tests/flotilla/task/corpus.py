@@ -205,6 +205,9 @@ def _broken_samples() -> Iterator[Sample]:
     yield _plain("sidecar-nowhere", verifier={"collect": [{"command": "dump", "service": "db"}]})
     yield _plain("compose-list", {"environment/docker-compose.yaml": "services: [a]\n"})
     yield _plain("compose-torn", {"environment/docker-compose.yaml": "services: {a\n"})
+    yield _plain("privileged", {"environment/docker-compose.yaml": "services: {main: {privileged: true}}\n"})
+    socket = "services: {db: {image: x, volumes: ['/var/run/docker.sock:/s']}}\n"
+    yield _plain("docker-socket", {"environment/docker-compose.yaml": socket})
     yield _steps("same-step-twice", {"name": "a"}, {"name": "A"})
     yield _steps("same-step-in-capitals", {"name": "straße"}, {"name": "STRASSE"})
     yield _steps("same-step-in-unicode", {"name": "é"}, {"name": "e\u0301"})

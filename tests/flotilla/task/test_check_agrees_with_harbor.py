@@ -128,6 +128,14 @@ def has_spoilt_compose_file(task: Task) -> bool:
     )
 
 
+def asks_for_what_is_the_hosts(task: Task) -> bool:
+    return any(
+        "privileged" in path.read_text() or "docker.sock" in path.read_text()
+        for path in task.task_dir.glob("**/docker-compose.yaml")
+        if path.is_file()
+    )
+
+
 def has_homeless_sidecar(task: Task) -> bool:
     hooks = [hook.service for verifier in verifiers(task.config) for hook in verifier.collect]
     artifacts = [*task.config.artifacts, *(item for step in task.config.steps or [] for item in step.artifacts)]
@@ -142,6 +150,7 @@ TRULY_APPLIES: dict[Rule, Callable[[Task], bool]] = {
     Rule.ENVIRONMENT: has_no_environment,
     Rule.FILE_EXPECTED: has_a_folder_or_no_text_for_a_file,
     Rule.COMPOSE_FILE: has_spoilt_compose_file,
+    Rule.HOST_ACCESS: asks_for_what_is_the_hosts,
     Rule.SIDECAR: has_homeless_sidecar,
 }
 """Our rules beyond Harbor's, each asked of Harbor's own reading of the task, in words of the test's own."""
