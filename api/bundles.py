@@ -59,6 +59,7 @@ async def upload_bundle(request: Request, context: Context, caller: Caller) -> B
             tenant=caller.tenant,
             layout=context.layout,
             limits=context.limits,
+            allow_host_access=context.allow_host_access,
         )
 
 
@@ -89,7 +90,13 @@ def _receive_upload(upload_id: str, context: ApiContext, caller: Caller) -> Bund
         fault = f"upload {upload_id} has {upload.received:,} of its {upload.length:,} bytes"
         raise invalid("/upload", fault, mend=f"Send the rest with PATCH /v1/uploads/{upload_id}.")
     try:
-        return receive_upload(context.engine, upload, layout=context.layout, limits=context.limits)
+        return receive_upload(
+            context.engine,
+            upload,
+            layout=context.layout,
+            limits=context.limits,
+            allow_host_access=context.allow_host_access,
+        )
     except UploadLost as error:
         raise invalid("/upload", str(error), mend="Make a new one with POST /v1/uploads.") from error
 

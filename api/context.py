@@ -39,6 +39,8 @@ class ApiContext:
     kick: Callable[[], None]
     """Tells the pulse that there is work; called after the commit. A kick that fails costs only time."""
     limits: Limits = field(default_factory=Limits)
+    allow_host_access: bool = False
+    """Whether the Compose file of a bundle may ask for what is the host's; workers have the same setting."""
     streaming: Streaming = field(default_factory=Streaming)
     run_limit: int = 10_000
     """Runs that one job may have."""

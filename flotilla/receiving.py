@@ -63,14 +63,16 @@ def arriving(layout: Layout) -> Iterator[Arrival]:
                 path.unlink(missing_ok=True)
 
 
-def receive_bundle(engine: Engine, arrival: Arrival, *, tenant: str, layout: Layout, limits: Limits) -> Bundle:
+def receive_bundle(
+    engine: Engine, arrival: Arrival, *, tenant: str, layout: Layout, limits: Limits, allow_host_access: bool = False
+) -> Bundle:
     """Checks what arrived, and keeps it: the file first, then its row. The same archive again is the same bundle.
 
     Raises BundleRefused, and then nothing is kept.
     """
     arrival.complete()
     archive = open_archive(arrival.path, limits=limits)
-    task = check(archive)
+    task = check(archive, allow_host_access=allow_host_access)
     files = [member for member in archive.members.values() if member.kind is Kind.FILE]
     bundle = NewBundle(
         tenant=tenant,

@@ -54,6 +54,7 @@ class ApiSettings(QueueSettings):
     """What the API's Lambda function needs beside: the pulse's function, which it tells of new work."""
 
     pulse_function: str
+    allow_host_access: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,9 @@ def append_part(engine: Engine, arrival: Arrival, *, upload: Upload, offset: int
     return received
 
 
-def receive_upload(engine: Engine, upload: Upload, *, layout: Layout, limits: Limits) -> Bundle:
+def receive_upload(
+    engine: Engine, upload: Upload, *, layout: Layout, limits: Limits, allow_host_access: bool = False
+) -> Bundle:
     """Makes the bundle of a whole upload; asked again, it is the same bundle.
 
     Raises BundleRefused, and then nothing is kept, or UploadLost.
@@ -53,7 +55,14 @@ def receive_upload(engine: Engine, upload: Upload, *, layout: Layout, limits: Li
     try:
         with arriving(layout) as arrival:
             _join(upload, arrival, layout=layout)
-            bundle = receive_bundle(engine, arrival, tenant=upload.tenant, layout=layout, limits=limits)
+            bundle = receive_bundle(
+                engine,
+                arrival,
+                tenant=upload.tenant,
+                layout=layout,
+                limits=limits,
+                allow_host_access=allow_host_access,
+            )
     except BundleRefused:
         end_upload(engine, upload, layout=layout)
         raise

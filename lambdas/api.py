@@ -50,6 +50,7 @@ def build(settings: ApiSettings) -> Mangum:
         layout=Layout(settings.shared),
         queue=_queue_of(settings),
         kick=_kick_of(settings.pulse_function),
+        allow_host_access=settings.allow_host_access,
         streaming=Streaming(retry_milliseconds=500, most_bytes=MOST_ANSWER, silence_seconds=ANSWER_SECONDS),
         max_body=MOST_BODY,
         max_log_read=MOST_ANSWER,
