@@ -11,7 +11,9 @@ from flotilla.local.queues import REGION, queue_urls
 from flotilla.local.sqs.__main__ import ACCESS_KEY_VARIABLE
 from flotilla.states import Priority
 
-_PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "FLOTILLA_LEASE_SECONDS")  # nothing secret among them
+_PLAIN = (  # nothing secret among them
+    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "FLOTILLA_LEASE_SECONDS", "FLOTILLA_ALLOW_HOST_ACCESS",
+)  # fmt: skip
 _WORKER_STOP_SECONDS = 60.0  # it gives back at once, but the engine may be slow to take sixty containers down
 
 

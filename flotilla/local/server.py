@@ -48,6 +48,7 @@ class ServerSettings:
     endpoint_url: str = field(metadata={"variable": "AWS_ENDPOINT_URL"})
     access_key: str = field(repr=False, metadata={"variable": "AWS_ACCESS_KEY_ID"})
     lease_seconds: float = 90.0
+    allow_host_access: bool = False
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -66,7 +67,13 @@ def main(given: Sequence[str] | None = None) -> None:
     ]
     for thread in beside:
         thread.start()
-    context = ApiContext(engine=engine, layout=Layout(settings.shared), queue=queue, kick=doorbell.ring)
+    context = ApiContext(
+        engine=engine,
+        layout=Layout(settings.shared),
+        queue=queue,
+        kick=doorbell.ring,
+        allow_host_access=settings.allow_host_access,
+    )
     try:
         _serve(context, arguments.descriptor)
     finally:
