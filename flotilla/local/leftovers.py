@@ -8,11 +8,15 @@ from worker_agent.environments import LABEL
 
 
 def left_on_host(directory: Path) -> list[str]:
-    """Processes and mounts that have to do with a data directory. A process that has ended, reaped or not, is none."""
+    """Processes and mounts that have to do with a data directory.
+
+    A process that has ended, reaped or not, is none; nor are this one and those by which it was called, which may well
+    name the directory.
+    """
     mark = str(directory)
-    here = Path("/proc/self")
-    mounts = [f"mount {line}" for line in (here / "mountinfo").read_text().splitlines() if mark in line]
-    others = [entry for entry in Path("/proc").glob("[0-9]*") if entry.name != here.resolve().name]
+    mounts = [f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if mark in line]
+    callers = _lineage()
+    others = [entry for entry in Path("/proc").glob("[0-9]*") if entry.name not in callers]
     return mounts + [f"process {entry.name}" for entry in others if _concerns(entry, mark)]
 
 
@@ -28,6 +32,16 @@ async def left_on_engine(host: str, worker_names: list[str]) -> list[str]:
         found += [f"container {container['Id'][:12]}" for container in containers]
         found += [f"network {network['Name']}" for network in networks]
         found += [f"volume {volume['Name']}" for volume in volumes]
+    return found
+
+
+def _lineage() -> set[str]:
+    """This process and its ancestors."""
+    found: set[str] = set()
+    pid = Path("/proc/self").resolve().name
+    while pid != "0":
+        found.add(pid)
+        pid = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[1]
     return found
 
 

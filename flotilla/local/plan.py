@@ -1,7 +1,7 @@
 """What a local stack is asked to be."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,12 +27,21 @@ class Plan:
     environment: str
     secrets_file: Path | None
     variables: Mapping[str, str] = field(repr=False)
+    worker_module: str = "worker_agent"
+    variables_of: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """What the worker of a name is given beside."""
+    queue_options: Sequence[str] = ()
+    """Faults of the queue, as `python -m flotilla.local.sqs` takes them."""
 
     @property
     def worker_names(self) -> list[str]:
-        """The same at every start, and no other stack's: a worker clears up by its name what it finds in the engine."""
+        """The same at every start."""
+        return [self.worker_name(number) for number in range(1, self.workers + 1)]
+
+    def worker_name(self, number: int) -> str:
+        """No other stack's: a worker clears up by its name what it finds in the engine."""
         digest = hashlib.sha256(str(self.directory.root.resolve()).encode()).hexdigest()[:4]
-        return [f"worker-{number}-{digest}" for number in range(1, self.workers + 1)]
+        return f"worker-{number}-{digest}"
 
     async def choose_environment(self) -> Chosen:
         """Where the trials of this stack will run, and why. Raises StackFault if they can run nowhere."""

@@ -33,7 +33,7 @@ def queue_program(plan: Plan, *, port: int, key: str) -> Program:
     """
     return Program(
         name="queue",
-        arguments=["-m", "flotilla.local.sqs", "--port", str(port)],
+        arguments=["-m", "flotilla.local.sqs", "--port", str(port), *plan.queue_options],
         environment=_plain(plan) | {ACCESS_KEY_VARIABLE: key},
         log=plan.directory.log("queue"),
     )
@@ -65,8 +65,8 @@ def worker_program(plan: Plan, *, name: str, addresses: Addresses) -> Program:
         own["FLOTILLA_SECRETS_FILE"] = str(plan.secrets_file.resolve())
     return Program(
         name=name,
-        arguments=["-m", "worker_agent"],
-        environment=dict(plan.variables) | _plain(plan) | _reach(plan, addresses) | own,
+        arguments=["-m", plan.worker_module],
+        environment=dict(plan.variables) | _plain(plan) | _reach(plan, addresses) | own | dict(plan.variables_of(name)),
         log=plan.directory.log(name),
         stop_seconds=_WORKER_STOP_SECONDS,
     )

@@ -18,7 +18,7 @@ from flotilla.local import postgres
 from flotilla.local.children import Child
 from flotilla.local.faults import StackFault
 from flotilla.local.plan import Plan
-from flotilla.local.postgres import Postgres
+from flotilla.local.postgres import Postgres, StopMode
 from flotilla.local.postgres_cluster import PostgresError
 from flotilla.local.processes import end_orphans, has_ended, reap_orphans
 from flotilla.local.programs import Addresses, queue_program, server_program, worker_program
@@ -54,6 +54,15 @@ class Stack:
         self._queue_port = _free_port()
         self._queue_key = secrets.token_hex(16)
         self._queue_is_empty = False
+        self._addresses: Addresses | None = None
+        self._database_is_away = False
+        self._leaving: set[str] = set()
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the parts of this started stack are."""
+        assert self._addresses is not None  # noqa: S101 - only a started stack is asked
+        return self._addresses
 
     def start(self, *, stop: StopSignal) -> Connection:
         """Starts every part and returns when all answer. Raises StackFault, or StopAsked if `stop` comes first."""
@@ -61,7 +70,8 @@ class Stack:
         key = _take_over(engine)
         stop.check()
         endpoint = self._start_queue(stop)
-        self._start_programs(Addresses(database_url=url, queue_endpoint=endpoint, queue_key=self._queue_key))
+        self._addresses = Addresses(database_url=url, queue_endpoint=endpoint, queue_key=self._queue_key)
+        self._start_programs(self._addresses)
         port: int = self._listener.getsockname()[1]
         self._await(self._server, partial(answers_health, port), stop=stop)
         for worker in self._workers:
@@ -71,16 +81,60 @@ class Stack:
     def tend(self) -> None:
         """One look at every part: what died is started again, and a queue that lost its messages gets them anew."""
         assert self._postgres is not None  # noqa: S101 - only a started stack is tended
-        if has_ended(self._postgres.pid):
+        if not self._database_is_away and has_ended(self._postgres.pid):
             self._say("PostgreSQL had ended and is started again")
             self._postgres.restart()
         for child in self._children():
-            if child.tend():
+            if child.name not in self._leaving and child.tend():
                 self._say(f"{child.name} had ended and was started again; {child.program.log} may say why")
                 self._queue_is_empty |= child is self._queue
         if self._queue_is_empty and is_listening(self._queue_port):
             self._refill_queue()
         reap_orphans(known=self._known())
+
+    def worker(self, name: str) -> Child:
+        """The worker of that name, running or about to be started again."""
+        return next(child for child in self._workers if child.name == name)
+
+    def hire(self, name: str) -> None:
+        """Starts one more worker."""
+        worker = Child(worker_program(self._plan, name=name, addresses=self.addresses))
+        worker.start()
+        self._workers.append(worker)
+
+    def let_leave(self, name: str) -> None:
+        """When this worker ends it is not started again."""
+        self._leaving.add(name)
+
+    def dismiss(self, name: str) -> None:
+        """Ends a worker on the spot, for good."""
+        worker = self.worker(name)
+        worker.send_signal(signal.SIGKILL)
+        worker.await_end()
+        self._workers.remove(worker)
+        self._leaving.discard(name)
+
+    def kill_queue(self) -> None:
+        """Ends the queue with all messages in it; `tend` starts it again and has it filled anew."""
+        if self._queue is not None:
+            self._queue.send_signal(signal.SIGKILL)
+
+    def kill_server(self) -> None:
+        """Ends API and pulse; `tend` starts them again."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGKILL)
+
+    def take_database_away(self, mode: StopMode) -> None:
+        """Stops the database, which stays away until `bring_database_back`."""
+        assert self._postgres is not None  # noqa: S101 - only a started stack has one
+        self._database_is_away = True
+        self._postgres.stop(mode)
+
+    def bring_database_back(self) -> None:
+        """Starts the database again, with all that was in it."""
+        assert self._postgres is not None  # noqa: S101 - only a started stack has one
+        self._postgres.restart()
+        self._database_is_away = False
 
     def stop(self) -> None:
         """Stops every part that was started. Workers give back what they run before the rest goes."""

@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from flotilla.cli.connection import Connection
 from flotilla.local.faults import StackFault
@@ -27,6 +27,33 @@ def run(plan: Plan, *, say: Callable[[str], None], ready: Callable[[Connection],
 
     Raises StackFault if the stack cannot start, with nothing left running.
     """
+    try:
+        with raised(plan, say=say) as running:
+            ready(running.connection)
+            say(READY)
+            while not running.stop.asked:
+                running.stack.tend()
+                time.sleep(LOOK_SECONDS)
+    except StopAsked:
+        say("stopped before it was ready")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A stack that answers, until `stop` is asked."""
+
+    stack: Stack
+    connection: Connection
+    stop: StopSignal
+    plan: Plan
+
+
+@contextmanager
+def raised(plan: Plan, *, say: Callable[[str], None]) -> Iterator[Running]:
+    """A stack for the length of a `with` block, which has to tend it. Only for the main thread.
+
+    Raises StackFault if the stack cannot start, StopAsked if that is asked for first; nothing is left running.
+    """
     plan.check_secrets_file()
     plan.directory.prepare()
     adopt_orphans()
@@ -38,13 +65,7 @@ def run(plan: Plan, *, say: Callable[[str], None], ready: Callable[[Connection],
         try:
             connection = stack.start(stop=stop)
             plan.directory.write_connection(connection)
-            ready(connection)
-            say(READY)
-            while not stop.asked:
-                stack.tend()
-                time.sleep(LOOK_SECONDS)
-        except StopAsked:
-            say("stopped before it was ready")
+            yield Running(stack=stack, connection=connection, stop=stop, plan=plan)
         finally:
             stack.stop()
 
