@@ -7,6 +7,8 @@ import typer
 
 import flotilla
 from flotilla.cli import job, queue, worker
+from flotilla.cli.drill import EXIT_CODES as DRILL_EXIT_CODES
+from flotilla.cli.drill import drill
 from flotilla.cli.faults import CommandFault, ExitCode
 from flotilla.cli.logs import logs
 from flotilla.cli.run import EXIT_CODES, run
@@ -37,6 +39,7 @@ def root(
 
 app.command()(up)
 app.command()(down)
+app.command(epilog=DRILL_EXIT_CODES)(drill)
 app.command(epilog=EXIT_CODES)(run)
 app.command()(logs)
 app.add_typer(job.app, name="job")
