@@ -21,8 +21,11 @@ def adopt_orphans() -> None:
 
 def children() -> set[int]:
     """The process ids of this process's children, dead ones that nobody waited for included."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for task in tasks for pid in task.read_text().split()}
+    found: set[int] = set()
+    for thread in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended since: its children are another's now
+            found |= {int(pid) for pid in thread.read_text().split()}
+    return found
 
 
 def reap_orphans(*, known: Collection[int]) -> set[int]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 
 from flotilla.local.processes import children, has_ended
 from tests.flotilla.local.running_stack import until
@@ -31,3 +32,22 @@ def test_asking_whether_a_child_has_ended_leaves_its_status_to_its_starter() -> 
     until(lambda: has_ended(process.pid), "it has ended")
     assert process.wait() == 7
     assert has_ended(process.pid)
+
+
+def test_threads_that_end_while_children_are_counted_disturb_nobody() -> None:
+    over = threading.Event()
+
+    def breed() -> None:
+        while not over.is_set():
+            short = threading.Thread(target=lambda: None)
+            short.start()
+            short.join()
+
+    breeder = threading.Thread(target=breed)
+    breeder.start()
+    try:
+        for _ in range(3_000):
+            children()
+    finally:
+        over.set()
+        breeder.join()
