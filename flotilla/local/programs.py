@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flotilla.local.children import SOURCE, Program
 from flotilla.local.plan import Plan
-from flotilla.local.queues import REGION, queue_urls
+from flotilla.local.queues import REGION, queue_options, queue_urls
 from flotilla.local.sqs.__main__ import ACCESS_KEY_VARIABLE
 from flotilla.states import Priority
 
@@ -33,7 +33,7 @@ def queue_program(plan: Plan, *, port: int, key: str) -> Program:
     """
     return Program(
         name="queue",
-        arguments=["-m", "flotilla.local.sqs", "--port", str(port), *plan.queue_options],
+        arguments=["-m", "flotilla.local.sqs", "--port", str(port), *queue_options(), *plan.queue_options],
         environment=_plain(plan) | {ACCESS_KEY_VARIABLE: key},
         log=plan.directory.log("queue"),
     )

@@ -1,10 +1,9 @@
-"""The queues of a local stack: where they are, and how they are made at an endpoint that keeps them in memory."""
+"""The queues of a local stack: where they are, and how their endpoint, a memory, is told to make them.
 
-import json
-from contextlib import closing
+They are there before it answers anybody: a worker that finds no queue takes itself for misplaced, and ends.
+"""
 
 from flotilla.local.sqs.account import ACCOUNT_ID
-from flotilla.queue import sqs_client
 from flotilla.queue_policy import MAX_RECEIVES, QUEUE_NAMES, dead_letter_name
 from flotilla.states import Priority
 
@@ -16,11 +15,8 @@ def queue_urls(endpoint: str) -> dict[Priority, str]:
     return {priority: f"{endpoint}/{ACCOUNT_ID}/{name}" for priority, name in QUEUE_NAMES.items()}
 
 
-def create_queues(endpoint: str, *, access_key: str) -> None:
-    """Makes what is missing of both queues and their dead-letter queues."""
-    with closing(sqs_client(endpoint_url=endpoint, region=REGION, access_key=access_key)) as client:
-        for name in QUEUE_NAMES.values():
-            grave = client.create_queue(QueueName=dead_letter_name(name))["QueueUrl"]
-            known = client.get_queue_attributes(QueueUrl=grave, AttributeNames=["QueueArn"])["Attributes"]
-            redrive = {"deadLetterTargetArn": known["QueueArn"], "maxReceiveCount": str(MAX_RECEIVES)}
-            client.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps(redrive)})
+def queue_options() -> list[str]:
+    """The options by which `python -m flotilla.local.sqs` has both and their dead-letter queues from the start."""
+    return [
+        word for name in QUEUE_NAMES.values() for word in ("--queue", f"{name}={dead_letter_name(name)}:{MAX_RECEIVES}")
+    ]

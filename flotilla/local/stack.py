@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable
 from functools import partial
 
-from botocore.exceptions import BotoCoreError, ClientError
 from psycopg.errors import DuplicateDatabase
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
@@ -22,7 +21,6 @@ from flotilla.local.postgres import Postgres, StopMode
 from flotilla.local.postgres_cluster import PostgresError
 from flotilla.local.processes import end_orphans, has_ended, reap_orphans
 from flotilla.local.programs import Addresses, queue_program, server_program, worker_program
-from flotilla.local.queues import create_queues
 from flotilla.local.readiness import LOOPBACK, answers_health, is_listening, missing_workers
 from flotilla.local.stop_signal import StopSignal
 from flotilla.store.dispatching import forget_messages
@@ -166,9 +164,7 @@ class Stack:
         self._queue = Child(queue_program(self._plan, port=self._queue_port, key=self._queue_key))
         self._queue.start()
         self._await(self._queue, partial(is_listening, self._queue_port), stop=stop)
-        endpoint = f"http://{LOOPBACK}:{self._queue_port}"
-        create_queues(endpoint, access_key=self._queue_key)
-        return endpoint
+        return f"http://{LOOPBACK}:{self._queue_port}"
 
     def _start_programs(self, addresses: Addresses) -> None:
         plan = self._plan
@@ -185,14 +181,13 @@ class Stack:
         raise StackFault(f"{fault}. The end of {child.program.log}:\n{child.log_tail()}")
 
     def _refill_queue(self) -> None:
-        """Makes the queues anew and has every queued run sent again: a message too many costs one claim."""
+        """Has every queued run sent again: a message too many costs one claim."""
         assert self._engine is not None  # noqa: S101 - only a started stack is tended
         assert self._server is not None  # noqa: S101
         try:
-            create_queues(f"http://{LOOPBACK}:{self._queue_port}", access_key=self._queue_key)
             with self._engine.begin() as connection:
                 forget_messages(connection)
-        except (BotoCoreError, ClientError, DBAPIError) as fault:
+        except DBAPIError as fault:
             self._say(f"the queue could not be filled again, which is tried anew: {fault}")
             return
         self._queue_is_empty = False

@@ -67,6 +67,9 @@ def _arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 chooses a free one")
     parser.add_argument("--die-with-parent", action="store_true", help="stop when the process that started this ends")
     parser.add_argument("--in-flight-limit", type=int, default=IN_FLIGHT_LIMIT, help="messages in flight a queue")
+    parser.add_argument(
+        "--queue", action="append", default=[], metavar="NAME[=DEAD:RECEIVES]", help="a queue that is there at once"
+    )
     faults = parser.add_argument_group("faults")
     faults.add_argument("--duplicate", type=float, default=0.0, metavar="SHARE", help="deliveries that come again")
     faults.add_argument("--reorder", action="store_true", help="hand out any visible message, not the oldest")
@@ -89,7 +92,10 @@ def main(given: Sequence[str] | None = None) -> None:
         seed=arguments.seed,
     )
     access_key = os.environ.get(ACCESS_KEY_VARIABLE)
-    server = Server(Endpoint(faults=faults, in_flight_limit=arguments.in_flight_limit, access_key=access_key))
+    endpoint = Endpoint(faults=faults, in_flight_limit=arguments.in_flight_limit, access_key=access_key)
+    for wanted in arguments.queue:
+        endpoint.account.provide(wanted)
+    server = Server(endpoint)
     with _listener(arguments.port) as listener:
         # Listening already: what connects now is answered as soon as the loop turns.
         sys.stdout.write(f"ready http://{LOOPBACK}:{listener.getsockname()[1]}\n")

@@ -1,5 +1,6 @@
 """All queues of the endpoint: their names, addresses and ARNs, and which one buries another's messages."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -44,6 +45,16 @@ class Account:
         queue.dead_letters = self._dead_letters_of(queue, attributes)
         self.queues[name] = queue
         return queue
+
+    def provide(self, wanted: str) -> None:
+        """Makes a queue named `NAME`, or `NAME=DEAD:RECEIVES` with the queue that its spent messages go to."""
+        name, _, redrive = wanted.partition("=")
+        dead, _, receives = redrive.partition(":")
+        if not redrive:
+            self.create(name, {})
+            return
+        policy = {"deadLetterTargetArn": self.create(dead, {}).arn, "maxReceiveCount": receives}
+        self.create(name, {"RedrivePolicy": json.dumps(policy)})
 
     def change(self, queue: Queue, given: Mapping[str, str]) -> None:
         """Replace some of a queue's attributes; all or none."""

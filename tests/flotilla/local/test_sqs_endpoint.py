@@ -192,3 +192,13 @@ def test_an_endpoint_with_an_access_key_answers_nobody_else(
         assert [_makes_a_queue(sqs.url, access_key=key) for key in (None, "guessed")] == [False, False]
         assert _makes_a_queue(sqs.url, access_key="known-to-the-stack-alone")
         assert httpx.get(f"{sqs.url}/_faults", trust_env=False).status_code == 403
+
+
+def test_queues_that_are_named_at_the_start_are_there_before_the_first_request(start_sqs: StartSqs) -> None:
+    with start_sqs("--queue", "plain", "--queue", "runs=runs-dead:7") as sqs:
+        with closing(sqs_client(endpoint_url=sqs.url, region="us-east-1")) as client:
+            urls = {name: client.get_queue_url(QueueName=name)["QueueUrl"] for name in ("plain", "runs", "runs-dead")}
+            known = client.get_queue_attributes(QueueUrl=urls["runs"], AttributeNames=["RedrivePolicy"])["Attributes"]
+            dead = client.get_queue_attributes(QueueUrl=urls["runs-dead"], AttributeNames=["QueueArn"])["Attributes"]
+    policy = {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": "7"}
+    assert json.loads(known["RedrivePolicy"]) == policy
