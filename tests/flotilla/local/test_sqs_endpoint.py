@@ -195,10 +195,12 @@ def test_an_endpoint_with_an_access_key_answers_nobody_else(
 
 
 def test_queues_that_are_named_at_the_start_are_there_before_the_first_request(start_sqs: StartSqs) -> None:
-    with start_sqs("--queue", "plain", "--queue", "runs=runs-dead:7") as sqs:
-        with closing(sqs_client(endpoint_url=sqs.url, region="us-east-1")) as client:
-            urls = {name: client.get_queue_url(QueueName=name)["QueueUrl"] for name in ("plain", "runs", "runs-dead")}
-            known = client.get_queue_attributes(QueueUrl=urls["runs"], AttributeNames=["RedrivePolicy"])["Attributes"]
-            dead = client.get_queue_attributes(QueueUrl=urls["runs-dead"], AttributeNames=["QueueArn"])["Attributes"]
+    with (
+        start_sqs("--queue", "plain", "--queue", "runs=runs-dead:7") as sqs,
+        closing(sqs_client(endpoint_url=sqs.url, region="us-east-1")) as client,
+    ):
+        urls = {name: client.get_queue_url(QueueName=name)["QueueUrl"] for name in ("plain", "runs", "runs-dead")}
+        known = client.get_queue_attributes(QueueUrl=urls["runs"], AttributeNames=["RedrivePolicy"])["Attributes"]
+        dead = client.get_queue_attributes(QueueUrl=urls["runs-dead"], AttributeNames=["QueueArn"])["Attributes"]
     policy = {"deadLetterTargetArn": dead["QueueArn"], "maxReceiveCount": "7"}
     assert json.loads(known["RedrivePolicy"]) == policy

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.local.queues import REGION, create_queues, queue_urls
+from flotilla.local.queues import REGION, queue_options, queue_urls
 from flotilla.settings import read
 from flotilla.states import Priority
 from worker_agent.settings import WorkerSettings
@@ -17,11 +17,10 @@ from worker_agent.settings import WorkerSettings
 @pytest.fixture(scope="session")
 def endpoint() -> Iterator[str]:
     """Our SQS endpoint in a process of its own, with the queues of a stack."""
-    command = [sys.executable, "-m", "flotilla.local.sqs", "--port", "0", "--die-with-parent"]
+    command = [sys.executable, "-m", "flotilla.local.sqs", "--port", "0", "--die-with-parent", *queue_options()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().strip().partition(" ")[2]
-        create_queues(url, access_key="anybody")
         yield url
         process.terminate()
 

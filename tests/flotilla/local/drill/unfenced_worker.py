@@ -40,6 +40,6 @@ def stop_unless_lost(self: assignment.Assignment, reason: Stopped) -> None:
 _stop = assignment.Assignment.stop
 
 if __name__ == "__main__":
-    assignment.finish = finish_unfenced
+    setattr(assignment, "finish", finish_unfenced)  # noqa: B010 - it is not the module's to give away
     assignment.Assignment.stop = stop_unless_lost  # type: ignore[method-assign] # that is what is broken
     os._exit(main())
