@@ -35,6 +35,23 @@ def test_queues_database_and_api_are_watched(templates: Templates) -> None:
     }
 
 
+def test_letters_that_nobody_settles_call_people(templates: Templates) -> None:
+    alarms = [templates.named("AWS::CloudWatch::Alarm", f"Watch{name}Dead") for name in ("RunsHigh", "Runs")]
+    watched = set()
+    for alarm in (one.properties for one in alarms):
+        (dimension,) = alarm["Dimensions"]
+        assert "DeadLetters" in str(dimension["Value"])
+        watched.add(str(dimension["Value"]))
+        assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+        assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert len(watched) == 2
+
+
+def test_a_letter_that_cannot_be_read_calls_people(templates: Templates) -> None:
+    alarm = templates.named("AWS::CloudWatch::Alarm", "WatchUnreadableLetters").properties
+    assert (alarm["Statistic"], alarm["Threshold"], alarm["EvaluationPeriods"]) == ("Sum", 0, 1)
+
+
 def test_every_metric_of_the_fleet_is_on_the_dashboard(templates: Templates) -> None:
     body = str(templates.only("AWS::CloudWatch::Dashboard").properties["DashboardBody"])
     for metric in set(Metric) - {Metric.UNREADABLE_LETTERS}:

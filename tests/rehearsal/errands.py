@@ -48,7 +48,11 @@ class Person:
 
     def run(self, task: Path, *options: str) -> Any:
         """Runs a task by the oracle and returns what the command line says of it."""
-        process = self.command("run", "-p", str(task), "-a", "oracle", "--json", *options)
+        return self.ask("run", "-p", str(task), "-a", "oracle", *options)
+
+    def ask(self, *words: str) -> Any:
+        """The document that a command prints."""
+        process = self.command(*words, "--json")
         said, complained = process.communicate(timeout=300)
         assert process.returncode == 0, complained
         return json.loads(said)

@@ -45,6 +45,9 @@ def _use(promises: Promises, living: LivingAccount, door: Doorstep, *, home: Pat
     with promises.kept_when("without a key the deployed API says that it is well, and nothing else"):
         assert door.inside.get("/healthz").json()["status"] == "ok"
         assert door.inside.get("/v1/jobs").status_code == 401
+    with promises.kept_when("the deployed API looks into both queues and takes dead letters back"):
+        assert [queue["priority"] for queue in person.ask("queue", "list")["items"]] == ["high", "normal"]
+        assert [queue["remaining"] for queue in person.ask("queue", "redrive")["items"]] == [0, 0]
     with worker(living, settings, scratch=home / "scratch"):
         with promises.kept_when("a bundle, a job, a message on the deployed queue: this checkout's worker grades it"):
             job = person.run(HELLO, "-k", "3", "--wait")
