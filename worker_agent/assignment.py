@@ -48,6 +48,8 @@ class Assignment:
         self.message = message
         self.holds_message = True
         """Whether its message must stay hidden from others."""
+        self.ending: Ending | None = None
+        """How the trial itself ended, once it has, whatever becomes of its files."""
         self._equipment = equipment
         self._scratch = equipment.scratch_of(run.trial_name)
         self._local = self._scratch / "trials" / run.trial_name
@@ -64,7 +66,8 @@ class Assignment:
     async def carry_out(self) -> RunState | None:
         """Runs the trial and writes its ending; returns the run's new state, None if the run was no longer ours."""
         try:
-            return await self._write(await self._published(await self._ending()))
+            self.ending = await self._ending()
+            return await self._write(await self._published(self.ending))
         except LeaseLost as lost:
             _log.warning("%s: %s; what it shipped stays as evidence", self.run.trial_name, lost)
         except TimeoutError:

@@ -12,6 +12,7 @@ from flotilla.layout import Layout
 from flotilla.queue import RunQueue
 from flotilla.store.leases import Claimed
 from worker_agent.bundle_cache import BundleCache
+from worker_agent.environments import Chosen
 from worker_agent.secret_values import SecretValues
 from worker_agent.settings import WorkerSettings
 from worker_agent.threads import Threads
@@ -20,11 +21,15 @@ from worker_agent.trial_processes import TrialProcesses
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Equipment:
-    """One worker's means. `environment_of` gives Harbor's environment settings for one trial and its scratch."""
+    """One worker's means, and what its trials run in.
+
+    `environment_of` gives Harbor's environment settings for one trial and its scratch.
+    """
 
     worker_id: str
     engine: Engine
     settings: WorkerSettings
+    chosen: Chosen
     threads: Threads
     queue: RunQueue
     layout: Layout

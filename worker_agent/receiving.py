@@ -15,6 +15,7 @@ from flotilla.states import TERMINAL, Priority, RunState
 from flotilla.store.leases import Claimed, Refusal, Refused, claim
 from worker_agent.assignment import Assignment
 from worker_agent.equipment import Equipment
+from worker_agent.recovery import Recovery
 from worker_agent.roster import Roster
 from worker_agent.slots import Reservation, Slots
 
@@ -26,15 +27,21 @@ _log = logging.getLogger(__name__)
 class Receiver:
     """Receives from one queue until told to stop. A failing run ends inside its own task."""
 
-    def __init__(self, priority: Priority, *, equipment: Equipment, slots: Slots, roster: Roster) -> None:
+    def __init__(
+        self, priority: Priority, *, equipment: Equipment, slots: Slots, roster: Roster, recovery: Recovery
+    ) -> None:
         self._priority = priority
         self._equipment = equipment
         self._slots = slots
         self._roster = roster
+        self._recovery = recovery
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ends once `stop` is set and the poll under way, whose messages are given back, has returned."""
+        """Ends once `stop` is set and the poll under way has returned.
+
+        What a poll brings after a stop, or after the slots were closed, is given back.
+        """
         while not stop.is_set():
             reservation = await _unless_stopped(self._slots.reserve(self._priority), stop)
             if reservation is None:
@@ -42,7 +49,8 @@ class Receiver:
             received = await self._receive(reservation, stop)
             await self._slots.settle(reservation, used=len(received.messages))
             for message in received.messages:
-                task = asyncio.create_task(self._handle(message, stopping=stop.is_set()))
+                wanted = self._slots.still_stands(reservation) and not stop.is_set()
+                task = asyncio.create_task(self._handle(message, reservation, wanted=wanted))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -65,23 +73,23 @@ class Receiver:
             _log.error("message %s cannot be read: %s", unreadable.message_id, unreadable.fault)
         return received
 
-    async def _handle(self, message: Message, *, stopping: bool) -> None:
+    async def _handle(self, message: Message, reservation: Reservation, *, wanted: bool) -> None:
         """A message, from its receipt until it is deleted, hidden or given back."""
         self._roster.receive(message)
         try:
-            if stopping:
-                await self._hide(message, seconds=0)
+            if wanted:
+                await self._claim_and_carry_out(message, term=reservation.term)
             else:
-                await self._claim_and_carry_out(message)
+                await self._hide(message, seconds=0)
         except (QueueUnavailable, SQLAlchemyError) as fault:
             _log.warning("run %s: %s; its message comes back by itself", message.run_id, fault)
         except Exception:  # a fault of ours ends in its own slot; the next renewal gives the run back
             _log.exception("run %s", message.run_id)
         finally:
             self._roster.done(message)
-            await self._slots.release(self._priority)
+            await self._slots.release(reservation)
 
-    async def _claim_and_carry_out(self, message: Message) -> None:
+    async def _claim_and_carry_out(self, message: Message, *, term: int) -> None:
         name = new_trial_name()
         answer = await self._equipment.threads.database(
             lambda connection: claim(
@@ -94,14 +102,16 @@ class Receiver:
             )
         )
         if isinstance(answer, Claimed):
-            await self._carry_out(Assignment(answer, message=message, equipment=self._equipment))
+            await self._carry_out(Assignment(answer, message=message, equipment=self._equipment), term=term)
         else:
             await self._answer_refusal(message, answer)
 
-    async def _carry_out(self, assignment: Assignment) -> None:
+    async def _carry_out(self, assignment: Assignment, *, term: int) -> None:
         self._roster.begin(assignment)
         try:
             state = await assignment.carry_out()
+            if assignment.ending is not None:
+                await self._recovery.ended(assignment.ending, term=term)
             if state is not None:
                 await self._answer_ending(assignment.message, state)
         finally:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -23,9 +23,10 @@ _log = logging.getLogger(__name__)
 class Renewal:
     """Keeps what the worker has, delivers cancellations, and notices what it has lost or never knew."""
 
-    def __init__(self, *, equipment: Equipment, roster: Roster) -> None:
+    def __init__(self, *, equipment: Equipment, roster: Roster, unfit: Callable[[], str | None]) -> None:
         self._equipment = equipment
         self._roster = roster
+        self._unfit = unfit
         self.state = WorkerState.ACCEPTING
 
     async def run(self) -> None:
@@ -64,10 +65,16 @@ class Renewal:
         return True
 
     async def _ask(self, *, busy: int) -> list[Renewed]:
-        settings, worker_id, state = self._equipment.settings, self._equipment.worker_id, self.state
+        unfit = self._unfit() if self.state is WorkerState.ACCEPTING else None
+        state = self.state if unfit is None else WorkerState.UNFIT
         return await self._equipment.threads.renewal(
             lambda connection: renew(
-                connection, worker_id=worker_id, lease_seconds=settings.lease_seconds, busy=busy, state=state
+                connection,
+                worker_id=self._equipment.worker_id,
+                lease_seconds=self._equipment.settings.lease_seconds,
+                busy=busy,
+                state=state,
+                reason=unfit,
             )
         )
 

@@ -4,14 +4,17 @@ import asyncio
 import contextlib
 import logging
 import signal
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from flotilla.states import Priority, WorkerState
 from flotilla.store.workers import stop_worker
 from worker_agent.equipment import Equipment
+from worker_agent.health.checkup import checks_of, examine, places_of
 from worker_agent.log_shipping import LogShipping
 from worker_agent.receiving import Receiver
+from worker_agent.recovery import Recovery
 from worker_agent.renewal import Renewal
 from worker_agent.roster import Roster
 from worker_agent.slots import Slots
@@ -31,10 +34,17 @@ class Supervisor:
         self._watchdog = watchdog
         self._slots = Slots(equipment.settings.slots)
         self._roster = Roster()
-        self._renewal = Renewal(equipment=equipment, roster=self._roster)
+        self._recovery = Recovery(
+            self._slots,
+            places=partial(places_of, equipment.settings, equipment.chosen.docker_host),
+            examine=lambda: examine(checks_of(equipment.settings, chosen=equipment.chosen)),
+            give_up=self._be_replaced,
+        )
+        self._renewal = Renewal(equipment=equipment, roster=self._roster, unfit=lambda: self._recovery.unfit)
         self._shipping = LogShipping(equipment=equipment, roster=self._roster)
         self._receivers = [
-            Receiver(priority, equipment=equipment, slots=self._slots, roster=self._roster) for priority in Priority
+            Receiver(priority, equipment=equipment, slots=self._slots, roster=self._roster, recovery=self._recovery)
+            for priority in Priority
         ]
         self._drain = asyncio.Event()
         self._abort = asyncio.Event()
@@ -45,6 +55,10 @@ class Supervisor:
             self._abort.set()
         self._drain.set()
 
+    async def _be_replaced(self, reason: str) -> None:
+        """A host that does not recover by itself is somebody's to replace."""
+        _log.error("this host does not recover, replace it: %s", reason)
+
     async def run(self) -> None:
         """Works until drained. Raises NurseryDied if no trial can be run any more."""
         loop = asyncio.get_running_loop()
@@ -54,6 +68,7 @@ class Supervisor:
             asyncio.create_task(self._equipment.processes.watch()),
             asyncio.create_task(self._renewal.run()),
             asyncio.create_task(self._shipping.run()),
+            asyncio.create_task(self._recovery.run()),
             asyncio.create_task(self._watchdog.run()),
         ]
         leaving = asyncio.create_task(self._work_then_leave())

@@ -90,6 +90,7 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
         worker_id=new_id("worker"),
         engine=engine,
         settings=settings,
+        chosen=chosen,
         threads=threads,
         queue=RunQueue(client, urls=settings.queue_urls),
         layout=layout,

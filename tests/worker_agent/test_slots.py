@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 
 from flotilla.states import Priority
-from worker_agent.slots import LONG_POLL_SECONDS, SHORT_POLL_SECONDS, Slots
+from worker_agent.slots import LONG_POLL_SECONDS, SHORT_POLL_SECONDS, Reservation, Slots
 
 HIGH, NORMAL = Priority.HIGH, Priority.NORMAL
 
@@ -18,9 +18,10 @@ def in_a_loop(test: Callable[[], Awaitable[None]]) -> Callable[[], None]:
     return run
 
 
-async def _fill(slots: Slots, priority: Priority, *, used: int) -> None:
+async def _fill(slots: Slots, priority: Priority, *, used: int) -> Reservation:
     reservation = await slots.reserve(priority)
     await slots.settle(reservation, used=used)
+    return reservation
 
 
 @in_a_loop
@@ -92,7 +93,44 @@ async def test_the_last_slot_is_polled_shortly_and_by_turns() -> None:
 @in_a_loop
 async def test_a_released_slot_wakes_the_one_who_waits_for_it() -> None:
     slots = Slots(1)
-    await _fill(slots, NORMAL, used=1)
+    held = await _fill(slots, NORMAL, used=1)
     waiting = asyncio.create_task(slots.reserve(NORMAL))
-    await slots.release(NORMAL)
+    await slots.release(held)
     assert (await waiting).slots == 1
+
+
+@in_a_loop
+async def test_closed_slots_are_given_to_nobody_and_what_a_call_under_way_brings_is_unwanted() -> None:
+    slots = Slots(20)
+    under_way = await slots.reserve(NORMAL)
+    await slots.limit(0)
+    waiting = asyncio.create_task(slots.reserve(NORMAL))
+    await asyncio.sleep(0)
+    assert (slots.still_stands(under_way), waiting.done(), slots.free) == (False, False, 0)
+    await slots.limit(None)
+    assert slots.still_stands(under_way)
+    assert (await waiting).slots == 10
+
+
+@in_a_loop
+async def test_a_limit_is_beside_what_is_held_from_before_and_for_either_queue() -> None:
+    slots = Slots(60)
+    before = await _fill(slots, NORMAL, used=10)
+    for priority in (HIGH, NORMAL):
+        await slots.limit(1)
+        one = await _fill(slots, priority, used=1)
+        assert slots.free == 0
+        await slots.release(before)
+        assert slots.free == 0, "what ended was held from before"
+        waiting = asyncio.create_task(slots.reserve(priority))
+        await slots.release(one)
+        assert (await waiting).slots == 1
+        waiting.cancel()
+
+
+@in_a_loop
+async def test_a_limit_never_gives_out_more_than_there_is() -> None:
+    slots = Slots(2)
+    await _fill(slots, NORMAL, used=2)
+    await slots.limit(1)
+    assert slots.free == 0
