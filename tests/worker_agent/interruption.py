@@ -1,4 +1,7 @@
-"""A worker that sends itself a signal at the n-th line of its publish path: from the trial's end to the slot's."""
+"""A worker that sends itself a signal at the n-th line of its publish path, or at the first one of a function.
+
+The path goes from the trial's end to the slot's.
+"""
 
 import asyncio
 import itertools
@@ -31,7 +34,7 @@ _TOOL = 4  # one of those that no debugger or profiler takes
 class Interruption:
     """Counts the lines of the publish path in all threads; sends the signal at the given one, or at the end."""
 
-    def __init__(self, *, at: int | None, number: int, report: Path) -> None:
+    def __init__(self, *, at: int | str | None, number: int, report: Path) -> None:
         self._at = at
         self._number = number
         self._report = report
@@ -55,7 +58,7 @@ class Interruption:
     def _line(self, code: CodeType, line: int) -> Any:
         if code.co_filename not in FILES:
             return sys.monitoring.DISABLE
-        if self._begun and (count := next(self._count)) == self._at:
+        if self._begun and self._at in ((count := next(self._count)), code.co_qualname):
             self._interrupt(f"{count} {Path(code.co_filename).name}:{line} {code.co_qualname}")
         return None
 
@@ -87,7 +90,7 @@ class Prefabricated(TrialProcesses):
         return await super().start(replace(order, entry=LEAVE, arguments={"left": self.left, "place": str(place)}))
 
 
-def work(*, at: int | None, number: int, report: str, left: str | None) -> int:
+def work(*, at: int | str | None, number: int, report: str, left: str | None) -> int:
     """An order's entry: one worker with the environment of this process."""
     if left is not None:
         Prefabricated.left = left

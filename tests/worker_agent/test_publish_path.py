@@ -5,70 +5,27 @@ runs are then finished by a worker that is left alone.
 """
 
 import asyncio
-import os
 import random
-import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.worker_agent.victims import Victims, with_victims
 from tests.worker_agent.visible_results import watched
 from tests.worker_agent.workplace import Workplace, until
-from worker_agent.trial_processes import Order, TrialProcesses
 
 POINTS = 50
 REAL = 5
 """Of the points, those whose trial Harbor really runs; the others' trials leave what a real one has left."""
-AT_ONCE = 5
 SEED = 20261
-PRELOADED = ["tests.worker_agent.interruption"]
-
-
-class Victims:
-    """Forks workers that are going to interrupt themselves, from a process that has everything imported."""
-
-    def __init__(self, workplace: Workplace, forge: TrialProcesses) -> None:
-        self._workplace = workplace
-        self._forge = forge
-        self._room = asyncio.Semaphore(AT_ONCE)
-
-    async def run(self, name: str, *, at: int | None = None, left: Path | None = None) -> str:
-        """One worker until its end; tells where that was."""
-        report = self._workplace.place / f"{name}.point"
-        arguments = {"at": at, "number": signal.SIGKILL, "report": str(report), "left": left and str(left)}
-        order = Order(
-            id=name,
-            entry="tests.worker_agent.interruption:work",
-            arguments=arguments,
-            environment=self._workplace.variables(name, slots=1),
-            log=self._workplace.log_of(name),
-        )
-        async with self._room:
-            code = await (await self._forge.start(order)).ended
-        assert code == -signal.SIGKILL, self._workplace.log_of(name).read_text()
-        return await asyncio.to_thread(report.read_text)
-
-
-def _with_victims[T](workplace: Workplace, work: Callable[[Victims], Awaitable[T]]) -> T:
-    async def run() -> T:
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
-        forge = await TrialProcesses.open(scratch=workplace.place / "forge", modules=PRELOADED, environment=environment)
-        watch = asyncio.create_task(forge.watch())
-        try:
-            return await work(Victims(workplace, forge))
-        finally:
-            await forge.close()
-            await watch
-
-    return asyncio.run(run())
 
 
 def _let_through(workplace: Workplace, *, left: Path | None = None) -> tuple[int, Path]:
     """How many lines a publication has, and what a trial leaves: one worker is let through to the end."""
     job_id = workplace.submit()
-    end = _with_victims(workplace, lambda victims: victims.run(f"let-through-{job_id}", left=left))
+    end = with_victims(workplace, lambda victims: victims.run(f"let-through-{job_id}", left=left))
     [run] = workplace.runs(job_id)
     return int(end.split()[0]), workplace.layout.root / run["trials"][0]["path"]
 
@@ -82,7 +39,7 @@ def _kill(workplace: Workplace, points: Sequence[int], *, left: Path) -> list[st
         each = zip(names, points, lefts, strict=True)
         return await asyncio.gather(*(victims.run(name, at=at, left=left) for name, at, left in each))
 
-    return _with_victims(workplace, kill)
+    return with_victims(workplace, kill)
 
 
 @pytest.mark.timeout(240)

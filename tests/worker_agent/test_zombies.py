@@ -1,5 +1,8 @@
 """A worker that is stopped for longer than its lease, with all its processes, and wakes up when another has its run."""
 
+import asyncio
+import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 from tests.api.bundle import TASK
 from tests.flotilla.local.running_stack import until
 from tests.worker_agent import process_tree
+from tests.worker_agent.victims import Victims, with_victims
 from tests.worker_agent.workplace import Workplace
 
 UNHURRIED: Mapping[str, str] = {**TASK, "solution/solve.sh": "#!/bin/sh\necho begun\nsleep 2\n"}
@@ -34,6 +38,38 @@ def test_a_trial_stopped_past_its_lease_is_refused_and_its_run_graded_once_by_th
         again = workplace.submit(TASK)
         until(lambda: workplace.counts(again)["graded"] == 1, "the former zombie goes on working")
     _nothing_changed(workplace, run["id"], told)
+
+
+def test_a_trial_stopped_between_its_files_and_its_row_changes_nothing_while_another_carries_its_run_out(
+    workplace: Workplace,
+) -> None:
+    with workplace.beating():
+        job_id = workplace.submit(UNHURRIED)
+        with_victims(workplace, lambda victims: _wake_half_published(workplace, victims, job_id))
+    first, second = workplace.runs(job_id)[0]["trials"]
+    assert (first["state"], first["cause"], second["state"]) == ("lost", "host_lost", "graded")
+    assert (workplace.layout.root / first["path"] / "result.json").is_file(), "it is kept, and never adopted"
+
+
+async def _wake_half_published(workplace: Workplace, victims: Victims, job_id: str) -> None:
+    zombie = await victims.start("zombie", at="Assignment._finish", number=signal.SIGSTOP)
+    await asyncio.to_thread(until, victims.report("zombie").exists, "it has stopped with its files out")
+    with workplace.worker("other"):
+        await asyncio.to_thread(until, lambda: _shown(workplace, job_id, trial=2), "the other's trial has begun")
+        os.kill(zombie.pid, signal.SIGCONT)
+        refused = lambda: "is no longer" in workplace.log_of("zombie").read_text()  # noqa: E731
+        await asyncio.to_thread(until, refused, "the zombie was refused")
+        assert workplace.counts(job_id)["running"] == 1
+        await asyncio.to_thread(until, lambda: workplace.counts(job_id)["graded"] == 1, "the other has graded the run")
+    zombie.terminate()
+    await zombie.ended
+
+
+def _shown(workplace: Workplace, job_id: str, *, trial: int) -> bool:
+    """Whether the run's trial of that number has shipped something."""
+    [run] = workplace.runs(job_id)
+    path = workplace.layout.root / run["trials"][-1]["path"] / "agent/oracle.txt"
+    return len(run["trials"]) == trial and path.is_file()
 
 
 def _nothing_changed(workplace: Workplace, run_id: str, told: Mapping[str, Any]) -> None:
