@@ -1,5 +1,6 @@
 """What the nursery's children do in its tests: entries of orders."""
 
+import json
 import os
 import shutil
 import signal
@@ -38,3 +39,29 @@ def leave(left: str, place: str) -> int:
     """Leaves what another trial has left."""
     shutil.copytree(left, place)
     return 0
+
+
+def grade(place: str) -> int:
+    """Leaves the shortest trial that counts."""
+    directory = Path(place)
+    directory.mkdir()
+    (directory / "trial.log").write_text("the last line\n", encoding="utf-8")
+    result = {"verifier_result": {"rewards": {"reward": 1.0}}}
+    (directory / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    return 0
+
+
+def log_and_wait(place: str) -> int:
+    """Writes to its log now and when it is told to stop, and then ends without a result."""
+    directory = Path(place)
+    directory.mkdir()
+
+    def say(line: str) -> None:
+        with (directory / "trial.log").open("a", encoding="utf-8") as log:
+            log.write(line)
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    say("the first line\n")
+    signal.sigwait({signal.SIGTERM})
+    say("the last line\n")
+    return 3

@@ -1,26 +1,30 @@
 """What leaves the worker while a trial runs and when it is over."""
 
+import errno
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from flotilla.store.logs import Stream
-from worker_agent.publication import publish
+from worker_agent.publication import LARGEST_BYTES, publish
 from worker_agent.redaction import Redactor
-from worker_agent.shipping import TrialLogs
+from worker_agent.shipping import READ_BYTES, TrialLogs
 
+_pread = os.pread
 SECRET = "hunter2-hunter2"
 
 
 class Trial:
     """A local trial directory, its shared one, and the shipper between them."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, *, secrets: Sequence[str] = (SECRET,)) -> None:
         self.local, self.shared = place / "local", place / "shared"
         for folder in ("agent", "verifier", "artifacts"):
             (self.local / folder).mkdir(parents=True)
-        self.redactor = Redactor([SECRET])
+        self.redactor = Redactor(secrets)
         self.logs = TrialLogs(local=self.local, shared=self.shared, agent="oracle", redactor=self.redactor)
 
     def append(self, name: str, text: str) -> None:
@@ -38,6 +42,12 @@ class Trial:
 @pytest.fixture
 def trial(tmp_path: Path) -> Trial:
     return Trial(tmp_path)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Trial:
+    """A trial without secrets: nothing of its logs is held back."""
+    return Trial(tmp_path, secrets=())
 
 
 def test_a_log_is_shipped_as_it_grows_and_its_size_told(trial: Trial) -> None:
@@ -139,3 +149,113 @@ def test_a_write_that_failed_is_done_again_and_nothing_comes_twice(trial: Trial)
     trial.append("trial.log", "two\n")
     trial.finish()
     assert trial.read("trial.log") == "one\ntwo\n"
+
+
+def test_a_size_that_was_told_with_a_failing_stream_is_told_again(plain: Trial) -> None:
+    plain.append("trial.log", "one\n")
+    plain.append("agent/oracle.txt", "two\n")
+    plain.shared.mkdir()
+    (plain.shared / "agent").write_text("a file where a directory should be")
+    with pytest.raises(OSError, match="agent"):
+        plain.logs.ship()
+    (plain.shared / "agent").unlink()
+    assert plain.logs.ship() == {Stream.TRIAL: ("trial.log", 4), Stream.AGENT: ("agent/oracle.txt", 4)}
+
+
+def test_the_last_call_tells_every_size_for_the_database_may_have_missed_it(plain: Trial) -> None:
+    plain.append("trial.log", "one\n")
+    plain.logs.ship()
+    assert plain.logs.ship() == {}
+    assert plain.logs.ship(final=True) == {Stream.TRIAL: ("trial.log", 4)}
+
+
+def test_what_cannot_be_written_does_not_pile_up_in_memory(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def counted(descriptor: int, size: int, offset: int) -> bytes:
+        read.append(size)
+        return _pread(descriptor, size, offset)
+
+    monkeypatch.setattr("worker_agent.shipping.os.pread", counted)
+    trial.append("trial.log", "a" * (READ_BYTES * 3))
+    trial.shared.write_text("a file where the directory should be")
+    for _ in range(5):
+        with pytest.raises(OSError, match="shared"):
+            trial.logs.ship()
+    assert len(read) == 1
+    trial.shared.unlink()
+    trial.finish()
+    assert len(trial.read("trial.log")) == READ_BYTES * 3
+
+
+def test_a_log_whose_name_is_no_text_is_passed_over(plain: Trial) -> None:
+    (plain.local / "agent" / os.fsdecode(b"\xff.log")).write_text("poison")
+    assert plain.logs.ship(final=True) == {}
+    plain.append("agent/plain.log", "text")
+    assert plain.logs.ship() == {Stream.AGENT: ("agent/plain.log", 4)}
+
+
+def test_a_log_that_is_deleted_and_written_anew_again_and_again_is_shipped_every_time(plain: Trial) -> None:
+    for number in range(6):
+        (plain.local / "agent/oracle.txt").unlink(missing_ok=True)
+        plain.append("agent/oracle.txt", f"{number}\n")
+        plain.logs.ship()
+    assert plain.read("agent/oracle.txt") == "0\n1\n2\n3\n4\n5\n"
+
+
+def test_a_round_does_not_wait_for_a_shipment_that_hangs_and_the_last_one_does(plain: Trial) -> None:
+    plain.append("trial.log", "one\n")
+    plain.shared.mkdir()
+    os.mkfifo(plain.shared / "trial.log")  # to open it for writing waits for a reader
+    with ThreadPoolExecutor() as threads:
+        hanging = threads.submit(plain.logs.ship)
+        while not plain.logs._turn.locked():
+            assert not hanging.done()
+        assert plain.logs.ship() == {}
+        last = threads.submit(plain.logs.ship, final=True)
+        reader = os.open(plain.shared / "trial.log", os.O_RDONLY)
+        with pytest.raises(OSError, match="seek"):  # a pipe after all
+            hanging.result()
+        (plain.shared / "trial.log").unlink()
+        assert isinstance(last.exception(), OSError | None)
+        os.close(reader)
+
+
+@pytest.mark.parametrize("name", ["artifacts/" + "n" * 255, "artifacts/" + os.fsdecode(b"\xff\xfe")])
+def test_a_file_of_any_name_that_the_kernel_takes_is_published(trial: Trial, name: str) -> None:
+    trial.append(name, "kept")
+    trial.append("result.json", "{}")
+    trial.finish()
+    assert trial.read(name) == "kept"
+    assert trial.read("result.json") == "{}"
+
+
+def test_a_file_in_the_place_of_another_kind_is_left_out_and_the_rest_published(trial: Trial) -> None:
+    trial.append("agent/oracle.txt", "shipped as a file\n")
+    trial.logs.ship()
+    (trial.local / "agent/oracle.txt").unlink()
+    (trial.local / "agent/oracle.txt").mkdir()
+    trial.append("agent/oracle.txt/inner", "hides behind the name")
+    trial.append("result.json", "{}")
+    trial.finish()
+    assert trial.read("agent/oracle.txt") == "shipped as a file\n"
+    assert trial.read("result.json") == "{}"
+
+
+def test_a_file_made_huge_out_of_nothing_is_left_out(trial: Trial) -> None:
+    with (trial.local / "artifacts/sparse").open("wb") as sparse:
+        sparse.truncate(LARGEST_BYTES + 1)
+    trial.append("result.json", "{}")
+    trial.finish()
+    assert not (trial.shared / "artifacts/sparse").exists()
+    assert trial.read("result.json") == "{}"
+
+
+def test_a_full_file_system_is_no_fault_of_the_file(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    trial.append("artifacts/x", "x")
+    monkeypatch.setattr("worker_agent.publication.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        trial.finish()
