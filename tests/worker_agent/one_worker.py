@@ -18,10 +18,11 @@ from flotilla.store.workers import NewWorker, register_worker
 from tests.worker_agent.workplace import Workplace
 from worker_agent.assignment import Assignment
 from worker_agent.bundle_cache import BundleCache
+from worker_agent.environments import Chosen
 from worker_agent.equipment import Equipment
 from worker_agent.roster import Roster
 from worker_agent.secret_values import SecretValues
-from worker_agent.settings import WorkerSettings
+from worker_agent.settings import Wanted, WorkerSettings
 from worker_agent.threads import Threads
 from worker_agent.trial_processes import Order, TrialProcess, TrialProcesses
 
@@ -109,6 +110,7 @@ async def one_worker(workplace: Workplace) -> AsyncIterator[OneWorker]:
         worker_id=new_id("worker"),
         engine=workplace.engine,
         settings=settings,
+        chosen=Chosen(name=Wanted.SANDBOX, reason="no trial runs in it"),
         threads=threads,
         queue=workplace.queue,
         layout=workplace.layout,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from flotilla.dispatch import dispatch
@@ -32,7 +32,7 @@ def job_id(workplace: Workplace) -> str:
 def with_worker(workplace: Workplace, work: Callable[[OneWorker, Renewal], Awaitable[None]]) -> None:
     async def run() -> None:
         async with asyncio.timeout(BOUND_SECONDS), one_worker(workplace) as worker:
-            await work(worker, Renewal(equipment=worker.equipment, roster=worker.roster))
+            await work(worker, Renewal(equipment=worker.equipment, roster=worker.roster, unfit=lambda: None))
 
     asyncio.run(run())
 
@@ -94,17 +94,19 @@ def test_who_gives_a_message_back_waits_for_the_renewal_under_way(
     with_worker(workplace, work)
 
 
-def test_a_run_that_is_given_back_is_renewed_no_more_before_its_row_says_so(workplace: Workplace, job_id: str) -> None:
+def test_a_message_whose_run_is_given_back_is_renewed_no_more_before_its_row_says_so(
+    workplace: Workplace, job_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work(worker: OneWorker, renewal: Renewal) -> None:
         assignment = await worker.begun("log_and_wait")
         held: list[bool] = []
         database = worker.equipment.threads.database
 
-        async def look[T](write: Callable[..., T]) -> T:
+        async def look[T](write: Callable[[Connection], T]) -> T:
             held.append(assignment.message in worker.roster.messages())
             return await database(write)
 
-        worker.equipment.threads.database = look  # type: ignore[method-assign]
+        monkeypatch.setattr(worker.equipment.threads, "database", look)
         carrying = asyncio.create_task(assignment.carry_out())
         while not await assignment.ship():  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
