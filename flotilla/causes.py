@@ -25,7 +25,7 @@ class Cause(StrEnum):
     HARNESS = "harness"
     """Harbor or the worker failed, not the task."""
     TASK_INVALID = "task_invalid"
-    """Harbor refuses the task or the agent's settings."""
+    """Harbor refuses the task or the agent's settings, or its Compose file asks for what is the host's."""
     TIME_LIMIT = "time_limit"
     """The trial outlived every limit of its phases together and was stopped."""
     SECRET_MISSING = "secret_missing"  # noqa: S105 - a word, not a secret
@@ -88,7 +88,10 @@ _NAMES: dict[Cause, tuple[str, ...]] = {
         "RewardFileEmptyError", "RewardFileNotFoundError", "VerifierOutputParseError", "VerifierTimeoutError",
     ),
     Cause.HARNESS: ("TrialProcessDied",),
-    Cause.TASK_INVALID: ("MissingExtraError", "ValidationError", "ValueError", "TOMLDecodeError", "FileNotFoundError"),
+    Cause.TASK_INVALID: (
+        "ComposeFileError", "FileNotFoundError", "MissingExtraError", "TOMLDecodeError", "ValidationError",
+        "ValueError",
+    ),
     Cause.TIME_LIMIT: ("TrialTimeLimitExceeded",),
     Cause.SECRET_MISSING: ("SecretMissing",),
     Cause.CANCELLED: ("CancelledError",),

@@ -82,6 +82,7 @@ def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claime
             "subnet": settings.trial_subnet,
             "containers_at_once": settings.slots * CONTAINERS_A_TRIAL,
             "lock_dir": str(settings.governor or settings.scratch / "governor"),
+            "allow_host_access": settings.allow_host_access,
         },
     }
 

@@ -29,6 +29,8 @@ class WorkerSettings(QueueSettings):
     """What all workers of this host share, for the host-wide limits on the engine; by default one's own scratch."""
     trial_subnet: str | None = None
     """The addresses of this worker's containers; by default one of the engine's pools, which must hold every slot."""
+    allow_host_access: bool = False
+    """Whether the Compose file of a task may ask for what is the host's; the API has the same setting."""
     hidden: str = ""
     secrets_file: Path | None = None
     lease_seconds: float = field(default=90, metadata={"least": 1})

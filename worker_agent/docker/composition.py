@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from harbor.constants import MAIN_SERVICE_NAME
 
-from worker_agent.docker.errors import ContainerStartError
+from worker_agent.docker.errors import ComposeFileError
 
 STOP_GRACE = "1s"
 ELSEWHERE = ("$", "..", "://")
@@ -85,12 +85,13 @@ def overlay(
     labels = {name: text.replace("$", "$$") for name, text in additions.labels.items()}
     services: dict[str, dict[str, Any]] = {name: {"labels": labels} for name in (*composition.services, *others)}
     for name, service in composition.services.items():
-        if "logging" not in service:
-            options = {"max-size": additions.log_max_size, "max-file": "1"}
-            services[name]["logging"] = {"driver": "json-file", "options": options}
+        if _mapping(service.get("logging")).get("driver") != "none":
+            services[name]["logging"] = _logging(service, additions=additions)
+        if not _limits_processes(service):
+            services[name]["pids_limit"] = additions.pids_limit
         if name in images:
             services[name] |= {"image": images[name], "pull_policy": "missing"}
-    services[MAIN_SERVICE_NAME] |= _of_main(composition.services[MAIN_SERVICE_NAME], additions=additions, init=init)
+    services[MAIN_SERVICE_NAME] |= _of_main(composition.services[MAIN_SERVICE_NAME], init=init)
     return {
         "services": services,
         "networks": {name: {"labels": labels} for name, words in composition.networks.items() if _is_ours(words)},
@@ -98,10 +99,20 @@ def overlay(
     }
 
 
-def _of_main(service: Mapping[str, Any], *, additions: Additions, init: bool) -> dict[str, Any]:
+def _logging(service: Mapping[str, Any], *, additions: Additions) -> dict[str, Any]:
+    options = {"max-size": additions.log_max_size, "max-file": "1"}
+    if "logging" in service:
+        options["compress"] = "false"  # the engine compresses no single file, and Compose would keep the task's word
+    return {"driver": "json-file", "options": options}
+
+
+def _limits_processes(service: Mapping[str, Any]) -> bool:
+    limits = _mapping(_mapping(_mapping(service.get("deploy")).get("resources")).get("limits"))
+    return "pids_limit" in service or "pids" in limits
+
+
+def _of_main(service: Mapping[str, Any], *, init: bool) -> dict[str, Any]:
     words: dict[str, Any] = {"stop_grace_period": STOP_GRACE}
-    if "pids_limit" not in service and "deploy" not in service:
-        words["pids_limit"] = additions.pids_limit
     # A program that wants to be PID 1 itself must stay it.
     if init and "init" not in service and "entrypoint" not in service:
         words["init"] = True
@@ -120,7 +131,7 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         return _mapping(yaml.load(path.read_text(), Loader=_ComposeLoader))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise ContainerStartError(f"the Compose file {path.name} is no YAML: {error}") from error
+        raise ComposeFileError(f"the Compose file {path.name} is no YAML: {error}") from error
 
 
 def _mapping(words: object) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,14 @@ from harbor.models.task.config import EnvironmentConfig, NetworkMode, NetworkPol
 from harbor.models.trial.config import ResourceMode
 from harbor.utils.container_cache import docker_build_context_hash
 
+from flotilla.task.compose import HostFolder
 from worker_agent.docker import compose_command, containers
 from worker_agent.docker.access import ContainerAccess
 from worker_agent.docker.commands import Listener
 from worker_agent.docker.composition import Additions, read
 from worker_agent.docker.errors import ComposeMissingError, EngineError, EngineUnavailableError
 from worker_agent.docker.governor import Governor
+from worker_agent.docker.host_access import refuse_files
 from worker_agent.docker.images import Images
 from worker_agent.docker.leftovers import remove_container
 from worker_agent.docker.networks import Network
@@ -32,7 +35,7 @@ WORKER = "flotilla.worker"
 """The only label that a network gets which trials share."""
 
 SESSION = "flotilla.session"
-HOST_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CONTEXT", "LD_PRELOAD", "LD_LIBRARY_PATH")
+HOST_VARIABLES = re.compile(r"(PATH|HOME)$|(BUILDKIT|BUILDX|COMPOSE|DOCKER|GIT|LD|SSH|XDG)_")
 """What the variables of a task must not change for the programs that run on the host."""
 
 
@@ -40,7 +43,8 @@ class DockerTrialEnvironment(ContainerAccess):
     """Everything that Harbor's does, with the same verdicts, for a fraction of the work.
 
     Its own keyword arguments come from the trial's configuration: `lock_dir`, the same for all trials of the host;
-    `labels` for every container, network and volume; `network` and its `subnet` for flat containers; limits.
+    `labels` for every container, network and volume; `network` and its `subnet` for flat containers; limits; whether a
+    Compose file may ask for what is the host's.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class DockerTrialEnvironment(ContainerAccess):
         containers_at_once: int = 1,
         pids_limit: int = 4096,
         log_max_size: str = "1m",
+        allow_host_access: bool = False,
         **words: Any,
     ) -> None:
         # Harbor asks for capabilities while it initialises.
@@ -63,6 +68,7 @@ class DockerTrialEnvironment(ContainerAccess):
         )
         of_worker = {WORKER: labels[WORKER]} if labels and WORKER in labels else {}
         self._network = Network(name=network, subnet=subnet, labels=of_worker, containers=containers_at_once)
+        self._allow_host_access = allow_host_access
         self._governor = Governor(directory=Path(lock_dir))
         self._images = Images(engine=self._engine, governor=self._governor, say=self.logger.info)
         self._name = _sanitize_docker_compose_project_name(self.session_id)
@@ -85,6 +91,8 @@ class DockerTrialEnvironment(ContainerAccess):
 
     @override
     async def start(self, force_build: bool) -> None:
+        if self._is_held_to_bounds:
+            refuse_files(self.environment_dir)
         self._use_prebuilt = should_use_prebuilt_docker_image(
             self.environment_dir, docker_image=self.task_env_config.docker_image, force_build=force_build
         )
@@ -149,6 +157,7 @@ class DockerTrialEnvironment(ContainerAccess):
             image=self._main_image_name,
             composition=read(self._user_compose_paths(), main=main),
             additions=self._additions,
+            bounds=self._bounds() if self._is_held_to_bounds else None,
             harbors_services=[self._EGRESS_CONTROL_SERVICE_NAME] if self._enable_egress_control else [],
             folder=tempfile.TemporaryDirectory(prefix="flotilla-compose-"),
             engine=self._engine,
@@ -156,6 +165,14 @@ class DockerTrialEnvironment(ContainerAccess):
             images=self._images,
             compose=self._compose,
         )
+
+    @property
+    def _is_held_to_bounds(self) -> bool:
+        return not self._allow_host_access and self._environment_docker_compose_path.exists()
+
+    def _bounds(self) -> HostFolder:
+        own = {Path(mount["source"]) for mount in self._mounts if mount["type"] == "bind" and "source" in mount}
+        return HostFolder(root=self.environment_dir, own=own)
 
     async def _compose(
         self, command: Sequence[str], *, listener: Listener | None = None, patience: float = 0
@@ -200,8 +217,9 @@ class DockerTrialEnvironment(ContainerAccess):
 
     @override
     def _compose_env_vars(self, include_os_env: bool = True) -> dict[str, str]:
-        theirs = {k: v for k, v in super()._compose_env_vars(include_os_env).items() if k not in HOST_VARIABLES}
-        ours = {name: os.environ[name] for name in HOST_VARIABLES if name in os.environ}
+        given = super()._compose_env_vars(include_os_env)
+        theirs = {name: text for name, text in given.items() if not HOST_VARIABLES.match(name)}
+        ours = {name: text for name, text in os.environ.items() if HOST_VARIABLES.match(name)}
         return {**theirs, **ours, "DOCKER_HOST": self._engine.host}
 
     @override

@@ -37,5 +37,9 @@ class ImagePullError(RuntimeError):
     """An image that the task names is neither on this host nor to be had from its registry."""
 
 
+class ComposeFileError(RuntimeError):
+    """The task's Compose files cannot be read, or ask for what only the deployment could allow; nothing was started."""
+
+
 class ContainerStartError(RuntimeError):
     """A container of the task could not be made or started, or ended at once; the message says what the engine said."""

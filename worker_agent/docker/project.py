@@ -9,12 +9,14 @@ from typing import Any, Protocol
 
 from harbor.constants import MAIN_SERVICE_NAME
 
+from flotilla.task.compose import HostFolder
 from worker_agent.docker.commands import Listener
 from worker_agent.docker.composition import Additions, Composition, overlay
 from worker_agent.docker.containers import has_entry_point
 from worker_agent.docker.engine import Engine, named
-from worker_agent.docker.errors import ContainerStartError
+from worker_agent.docker.errors import ComposeFileError, ContainerStartError
 from worker_agent.docker.governor import Governor
+from worker_agent.docker.host_access import refuse_resolved
 from worker_agent.docker.images import Images, Say
 from worker_agent.docker.leftovers import remove_labelled
 
@@ -42,6 +44,8 @@ class Project:
     image: str
     composition: Composition
     additions: Additions
+    bounds: HostFolder | None
+    """What its files may name on this host; None where the deployment allows everything, or no file is the task's."""
     harbors_services: Sequence[str]
     folder: tempfile.TemporaryDirectory[str]
     engine: Engine
@@ -55,20 +59,28 @@ class Project:
         return Path(self.folder.name) / "flotilla.json"
 
     async def build(self, *, seconds: float) -> None:
-        """Have every image that the task builds, within the time limit. Raises what `Images.built` raises."""
+        """Have every image that the task builds, within the time limit.
+
+        Raises `ComposeFileError`, and what `Images.built` raises.
+        """
         self._write_overlay(init=False)
+        await self._admit()
         if self.composition.is_built_by_content():
             await self.images.built(list(self._names().values()), build=self._build, seconds=seconds)
         else:
             await self.images.rebuilt(self.name, build=self._build, seconds=seconds)
 
     async def up(self, command: Sequence[str], *, build_seconds: float) -> dict[str, str]:
-        """Start every service and wait as Compose does; the container of each. Raises `ContainerStartError`."""
+        """Start every service and wait as Compose does; the container of each.
+
+        Raises `ComposeFileError` before anything is started, and `ContainerStartError`.
+        """
         for image in self.composition.pulled():
             await self.images.pulled(image)
         if self.composition.built() and MAIN_SERVICE_NAME not in self.composition.built():
             await self.build(seconds=build_seconds)  # Harbor builds only for the sake of `main`
         self._write_overlay(init=await self._may_have_init())
+        await self._admit()
         async with self.governor.starting():
             output, code = await self.compose(command, patience=PATIENCE_SECONDS)
         if code != 0:
@@ -84,6 +96,17 @@ class Project:
             for image in await self.engine.json("GET", "/images/json", query=query):
                 for name in image["RepoTags"]:
                     await self.engine.json("DELETE", f"/images/{named(name)}")
+
+    async def _admit(self) -> None:
+        """Refuse what reaches beyond the task's own containers, by what Compose itself makes of all files."""
+        if self.bounds is None:
+            return
+        resolved = Path(self.folder.name) / "resolved.json"
+        output, code = await self.compose(["config", "--format", "json", "--output", str(resolved)])
+        if code != 0:
+            raise ComposeFileError(f"docker compose cannot read the files:\n{output[-KEPT_OUTPUT:].strip()}")
+        granted = dict.fromkeys(self.harbors_services, ("NET_ADMIN",))
+        refuse_resolved(resolved.read_text(), folder=self.bounds, project=self.name, granted=granted)
 
     async def _build(self, say: Say) -> int:
         async def hear(text: str) -> None:

@@ -72,6 +72,7 @@ class Runner:
     folder: Path
     labels: Mapping[str, str]
     network: str
+    allow_host_access: bool = False
 
     async def trial(self, spec: TaskSpec, *, ours: bool = True, **words: Any) -> Trial:
         """A trial of a new task directory, not run yet; `words` go to the agent's configuration."""
@@ -94,7 +95,12 @@ class Runner:
         )
 
     def _ours(self) -> TrialEnvironmentConfig:
-        kwargs = {"lock_dir": str(self.folder / "locks"), "labels": dict(self.labels), "network": self.network}
+        kwargs: dict[str, Any] = {
+            "lock_dir": str(self.folder / "locks"),
+            "labels": dict(self.labels),
+            "network": self.network,
+        }
+        kwargs["allow_host_access"] = self.allow_host_access
         return TrialEnvironmentConfig(import_path=ENVIRONMENT, kwargs=kwargs)
 
     def _harbors(self) -> TrialEnvironmentConfig:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker_agent.docker.composition import Additions, Composition, overlay, read
-from worker_agent.docker.errors import ContainerStartError
+from worker_agent.docker.errors import ComposeFileError
 
 ADDITIONS = Additions(labels={"a": "$b"}, pids_limit=10, log_max_size="1m")
 
@@ -53,9 +53,24 @@ def test_all_that_is_the_tasks_own_is_labelled(tmp_path: Path) -> None:
     labels = {"a": "$$b"}
     assert words["networks"] == {"default": {"labels": labels}, "own": {"labels": labels}}
     assert words["volumes"] == {"data": {"labels": labels}}
-    assert words["services"]["db"] == words["services"]["guard"] == {"labels": labels}
+    assert words["services"]["guard"] == {"labels": labels}
+    assert words["services"]["db"] == {"labels": labels, "pids_limit": 10}
     main = words["services"]["main"]
     assert (main["image"], main["pull_policy"], main["init"], main["pids_limit"]) == ("m:1", "missing", True, 10)
+
+
+@pytest.mark.parametrize("own", ["image: x", "deploy: {replicas: 1}", "logging: {driver: local}", "extends: b"])
+def test_processes_and_logs_of_every_service_have_an_end(tmp_path: Path, own: str) -> None:
+    composition = of(tmp_path, f"services: {{db: {{{own}}}}}")
+    words = overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["db"]
+    assert words["pids_limit"] == 10
+    assert (words["logging"]["driver"], words["logging"]["options"]["max-size"]) == ("json-file", "1m")
+
+
+@pytest.mark.parametrize("own", ["pids_limit: 5", "deploy: {resources: {limits: {pids: 5}}}"])
+def test_a_limit_of_processes_that_a_task_states_itself_stays(tmp_path: Path, own: str) -> None:
+    composition = of(tmp_path, f"services: {{main: {{{own}}}}}")
+    assert "pids_limit" not in overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["main"]
 
 
 @pytest.mark.parametrize("own", ["init: false", "entrypoint: /sbin/init"])
@@ -69,5 +84,5 @@ def test_tags_of_compose_are_read_over(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ContainerStartError, match=r"0\.yaml"):
+    with pytest.raises(ComposeFileError, match=r"0\.yaml"):
         of(tmp_path, "services: [")
