@@ -7,8 +7,9 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,37 @@ def test_a_trial_that_is_still_set_up_is_stopped_as_fast(anywhere: Asking) -> No
     assert {run["state"] for run in runs} == {"cancelled"}
     until(lambda: left_of(anywhere, trials_of(runs)) == [], "nothing is left of its trials")
     until(lambda: not is_building(), "the build has ended as well")
+
+
+def test_a_bundle_that_the_file_system_does_not_give_holds_up_no_cancel(sandboxes: Asking) -> None:
+    busy = sandboxes.submit(UNENDING, runs=10)
+    until(lambda: sandboxes.job(busy)["counts"]["running"] == 10, "every slot is taken")
+    unseen = {**TASK, "instruction.md": "No worker has this bundle yet.\n"}
+    job_id = sandboxes.submit(unseen)
+    with silent(sandboxes.shared / "jobs" / job_id / "bundle.zip"):
+        cancel(sandboxes, busy)
+        until(lambda: sandboxes.job(job_id)["counts"]["running"] == 1, "a worker reads its bundle")
+        began = time.monotonic()
+        cancel(sandboxes, job_id)
+        (run,) = sandboxes.ended(job_id)
+        assert time.monotonic() - began < RENEWAL_SECONDS + STOP_SECONDS
+    assert (run["state"], [trial["state"] for trial in run["trials"]]) == ("cancelled", ["cancelled"])
+    (again,) = sandboxes.ended(sandboxes.submit(unseen))
+    assert again["state"] == "graded"
+
+
+@contextmanager
+def silent(file: Path) -> Iterator[None]:
+    """Whoever opens the file waits until the block is over, as on a file system that does not answer."""
+    kept = file.with_name("kept")
+    file.rename(kept)
+    os.mkfifo(file)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # nobody waits
+            os.close(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+        kept.rename(file)
 
 
 def has_begun_to_build(asking: Asking, job_id: str) -> bool:
