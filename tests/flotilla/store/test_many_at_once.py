@@ -44,7 +44,7 @@ class Crowd:
         self.fleet = fleet
         self.jobs = [fleet.job(runs=RUNS_A_JOB, max_trials=3) for _ in range(JOBS)]
         self.runs = [run_id for job in self.jobs for run_id in job]
-        self.winners: list[tuple[str, RunState]] = []
+        self.winners: list[tuple[Lease, RunState]] = []
         self._until = time.monotonic() + BOUND_SECONDS
         self._over = threading.Event()
 
@@ -71,7 +71,7 @@ class Crowd:
         except LeaseLost:
             return
         if state in TERMINAL:
-            self.winners.append((lease.run_id, state))
+            self.winners.append((lease, state))
 
     def beat(self, seed: int) -> None:
         """The pulse: takes back, calls workers silent, sends, forgets, says why they wait; ends when all has ended."""
@@ -110,7 +110,9 @@ def test_each_run_ends_once_whoever_comes_first(engine: Engine) -> None:
     runs = check(crowd.fleet)
     shared.dispose()
     assert {RunState(run.state) for run in runs.values()} <= TERMINAL
-    won = [run_id for run_id, _ in crowd.winners]
+    won = [lease.run_id for lease, _ in crowd.winners]
     assert len(won) == len(set(won))
-    assert all(runs[run_id].state == state for run_id, state in crowd.winners)
+    assert all(
+        (runs[one.run_id].state, runs[one.run_id].trial_id) == (state, one.trial_id) for one, state in crowd.winners
+    )
     assert {run.id for run in runs.values() if run.state == RunState.GRADED} <= set(won)

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Engine, text
 
 from flotilla.causes import Cause
@@ -25,6 +35,7 @@ from tests.flotilla.store.invariants import check, check_step
 
 EMPTY = text("TRUNCATE runs, trials, jobs, bundles, workers, leaders CASCADE")
 NAMES = ("north", "south")
+MOST_RUNS, MOST_INCARNATIONS = 3, 6  # few, so that they meet
 ENDINGS = (
     Ending(state=TrialState.GRADED, rewards={"reward": 1.0}),
     Ending(state=TrialState.ERRORED, cause=Cause.AGENT),
@@ -53,8 +64,8 @@ class Story(RuleBasedStateMachine):
     worker_ids = Bundle("worker_ids")
     leases = Bundle("leases")
 
-    @initialize()
-    def begin(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         with self.engine.begin() as connection:
             connection.execute(EMPTY)
         self.fleet = Fleet(self.engine)
@@ -64,13 +75,26 @@ class Story(RuleBasedStateMachine):
         self.gone: set[str] = set()
         self.seen = check(self.fleet)
 
+    @initialize(target=worker_ids)
+    def two_workers_are_there(self) -> MultipleResults[str]:
+        return multiple(*(self._begin(name) for name in NAMES))
+
+    @initialize(target=run_ids)
+    def and_a_run(self) -> str:
+        return self.fleet.job(max_trials=2)[0]
+
+    @precondition(lambda self: len(self.seen) < MOST_RUNS)
     @rule(target=run_ids, max_trials=st.integers(1, 2))
     def somebody_wants_a_run(self, max_trials: int) -> str:
         return self.fleet.job(max_trials=max_trials)[0]
 
+    @precondition(lambda self: len(self.name_of) < MOST_INCARNATIONS)
     @rule(target=worker_ids, name=st.sampled_from(NAMES))
     def a_worker_begins(self, name: str) -> str:
         """Earlier ones of its name are superseded, and what they have is taken back."""
+        return self._begin(name)
+
+    def _begin(self, name: str) -> str:
         worker_id = self.fleet.worker(name)
         former = {one for one, its in self.name_of.items() if its == name}
         expected = sorted(run_id for run_id, held in self.held.items() if held.worker_id in former)
@@ -83,6 +107,9 @@ class Story(RuleBasedStateMachine):
     @rule(target=leases, run_id=run_ids, worker_id=worker_ids)
     def a_message_comes(self, run_id: str, worker_id: str) -> Lease | None:
         """Who is superseded, gone or called lost gets nothing; nobody gets what another holds."""
+        return self._claim(run_id, worker_id)
+
+    def _claim(self, run_id: str, worker_id: str) -> Lease | None:
         before = self.held.get(run_id)
         answer = self.fleet.claim(run_id, worker_id)
         if not isinstance(answer, Claimed):
@@ -141,6 +168,13 @@ class Story(RuleBasedStateMachine):
         self._drop(expected)
         self.fleet.do(lambda c: mark_sent(c, [run.run_id for run in startable(c, most=100)]))
 
+    @rule(target=leases, run_id=run_ids, worker_id=worker_ids)
+    def another_takes_over(self, run_id: str, worker_id: str) -> Lease | None:
+        """Whoever held it may wake up later."""
+        self.a_lease_expires(run_id)
+        self.the_pulse_beats()
+        return self._claim(run_id, worker_id)
+
     @rule()
     def the_database_was_away(self) -> None:
         self.fleet.away(150)
@@ -179,8 +213,6 @@ class Story(RuleBasedStateMachine):
 
     @invariant()
     def all_agree(self) -> None:
-        if not hasattr(self, "seen"):
-            return
         runs = check(self.fleet)
         check_step(self.seen, runs)
         running = {run_id: run.trial_id for run_id, run in runs.items() if run.state == RunState.RUNNING}
@@ -213,7 +245,7 @@ def test_every_story_keeps_every_promise(engine: Engine) -> None:
     run_state_machine_as_test(
         story,
         settings=settings(
-            max_examples=20,
+            max_examples=50,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,
