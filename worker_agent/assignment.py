@@ -15,16 +15,20 @@ from flotilla.store.endings import Ending, LeaseLost, finish
 from flotilla.store.leases import Claimed
 from flotilla.store.logs import Shipped, record_shipped
 from worker_agent.equipment import Equipment
+from worker_agent.health.room import is_full, measure
+from worker_agent.janitor import remove_trial_objects
 from worker_agent.patience import Patience
 from worker_agent.publication import publish
 from worker_agent.redaction import Redactor
 from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.secret_values import SecretMissing
 from worker_agent.shipping import TrialLogs
+from worker_agent.trial import CANCELLED_EXIT
 from worker_agent.trial_order import checked_task, longest_seconds, place_order
 from worker_agent.trial_processes import NurseryDied, TrialProcess
 from worker_agent.verdict import Remains, Stopped, judge
 
+TIDY_EXITS = (None, 0, CANCELLED_EXIT)  # Harbor took the environment down, or there was none
 STOP_SECONDS = 30.0  # what Harbor gets to take an environment down before its process is killed
 PUBLISH_SECONDS = 900.0  # for a finished trial's files; then the run is given to a worker whose file system answers
 EVIDENCE_SECONDS = 10.0  # for the last lines of a trial whose lease was lost
@@ -48,6 +52,7 @@ class Assignment:
         self.message = message
         self.holds_message = True
         """Whether its message must stay hidden from others."""
+        self._is_tidy = True
         self.ending: Ending | None = None
         """How the trial itself ended, once it has, whatever becomes of its files."""
         self._equipment = equipment
@@ -96,7 +101,12 @@ class Assignment:
         return Shipped(trial_id=self.run.lease.trial_id, streams=grown) if grown else None
 
     async def clear_away(self) -> None:
-        """Removes the trial's scratch; what cannot be removed is left to the next incarnation of this worker."""
+        """Removes the trial's scratch, and its containers if its process did not end as it should have.
+
+        What cannot be removed is left to the janitor.
+        """
+        if not self._is_tidy:
+            await remove_trial_objects(self._equipment.chosen, self.run.trial_name)
         try:
             await self._equipment.threads.files(self._remove_scratch)
         except OSError as fault:
@@ -123,17 +133,22 @@ class Assignment:
             self._process = await self._start()
         except _StoppedAtTheStart:
             return None
+        self._is_tidy = False
         return await self._ended(self._process)
 
     async def _judged(self, exit_code: int | None) -> Ending:
-        remains = Remains(
+        self._is_tidy = exit_code in TIDY_EXITS
+        return self._redacted(await self._equipment.threads.files(lambda: judge(self._remains(exit_code))))
+
+    def _remains(self, exit_code: int | None) -> Remains:
+        return Remains(
             exit_code=exit_code,
             outcome=self._scratch / "outcome.json",
             directory=self._local,
             process_log=self._scratch / "process.log",
             stopped=self._stopped,
+            disk_full=is_full(measure(self._scratch)),
         )
-        return self._redacted(await self._equipment.threads.files(lambda: judge(remains)))
 
     async def _start(self) -> TrialProcess:
         run, equipment = self.run, self._equipment

@@ -1,37 +1,94 @@
-"""Clears away what an earlier incarnation of this worker left: its processes, containers, sandboxes and scratch."""
+"""Clears away what trials left: those of earlier incarnations at the start, then those that this one does not know."""
 
 import asyncio
 import logging
 import os
 import signal
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from worker_agent.docker.engine import Engine
-from worker_agent.docker.leftovers import remove_labelled
-from worker_agent.environments import Chosen, worker_labels
+from worker_agent.docker.errors import EngineError, EngineUnavailableError
+from worker_agent.docker.leftovers import remove_images, remove_labelled, strays
+from worker_agent.environments import LABEL, Chosen, worker_labels
 from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.settings import WorkerSettings
 
 GONE_SECONDS = 10.0
+ROUND_SECONDS = 60.0
+GRACE_SECONDS = 120.0
+"""Nothing younger is a stray: its trial's process may have ended a moment ago and be taking it down."""
+TRIAL = f"{LABEL}.trial"
 
 _log = logging.getLogger(__name__)
 
 
+class Janitor:
+    """Removes, while the worker goes on, what carries its label and belongs to no trial that it has in hand."""
+
+    def __init__(self, settings: WorkerSettings, chosen: Chosen, *, trials: Callable[[], Collection[str]]) -> None:
+        self._labels = worker_labels(settings)
+        self._host = chosen.docker_host
+        self._trials = trials
+
+    async def run(self) -> None:
+        """A round a minute, until it is cancelled; an engine that does not answer is asked in the next one."""
+        while self._host is not None:
+            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                await self.clear(older_than=time.time() - GRACE_SECONDS)
+            except (EngineError, EngineUnavailableError) as fault:
+                _log.warning("strays were not removed: %s", fault)
+        await asyncio.Event().wait()  # a sandbox ends with its trial's process; the supervisor's loops end together
+
+    async def clear(self, *, older_than: float) -> None:
+        """One round; the moment is in seconds since the epoch."""
+        engine = Engine(self._host)
+        found = await strays(engine, self._labels, of=TRIAL, known=self._trials(), older_than=older_than)
+        for name in found:
+            for removed in await remove_labelled(engine, {**self._labels, TRIAL: name}):
+                _log.warning("removed %s, a stray of %s", removed, name)
+
+
 async def clear_leftovers(settings: WorkerSettings, chosen: Chosen) -> None:
     """Ends what still runs, then removes what it held. Must be called before this incarnation starts a nursery."""
-    await _end_processes(settings.scratch)
-    await remove_docker_objects(settings, chosen)
-    trials = settings.scratch / "trials"
+    await clear_place(settings.scratch, worker_name=settings.worker_name, docker_host=chosen.docker_host)
+
+
+async def clear_place(scratch: Path, *, worker_name: str, docker_host: str | None) -> list[str]:
+    """The same for any worker of this host that is dead, by its scratch directory and name; what was removed."""
+    await _end_processes(scratch)
+    removed = await _remove_objects(docker_host, {f"{LABEL}.worker": worker_name}) if docker_host else []
+    trials = scratch / "trials"
     for place in sorted(trials.iterdir()) if trials.is_dir() else ():
         await asyncio.to_thread(remove_scratch, place)
+        removed.append(f"scratch {place.name}")
         _log.info("removed the scratch of %s", place.name)
+    return removed
 
 
 async def remove_docker_objects(settings: WorkerSettings, chosen: Chosen) -> None:
-    """Removes this worker's containers, networks and volumes; nothing else on the engine carries its label."""
+    """Removes this worker's containers, networks, volumes and images; nothing else on the engine has its label."""
     if chosen.docker_host is not None:
-        for removed in await remove_labelled(Engine(chosen.docker_host), worker_labels(settings)):
-            _log.info("removed %s", removed)
+        await _remove_objects(chosen.docker_host, worker_labels(settings))
+
+
+async def remove_trial_objects(chosen: Chosen, trial_name: str) -> None:
+    """Removes what a trial left whose process was killed. An engine that does not answer is left to the next round."""
+    if chosen.docker_host is not None:
+        try:
+            await _remove_objects(chosen.docker_host, {TRIAL: trial_name})
+        except (EngineError, EngineUnavailableError) as fault:
+            _log.warning("%s: its containers were not removed: %s", trial_name, fault)
+
+
+async def _remove_objects(host: str, labels: dict[str, str]) -> list[str]:
+    engine = Engine(host)
+    removed = await remove_labelled(engine, labels) + await remove_images(engine, labels)
+    for one in removed:
+        _log.info("removed %s", one)
+    return removed
 
 
 async def _end_processes(scratch: Path) -> None:
@@ -49,14 +106,23 @@ async def _end_processes(scratch: Path) -> None:
 
 
 def _processes_of(scratch: Path) -> list[int]:
-    """Nurseries that were started for this scratch directory, and the trials they forked: all show its command line."""
+    """Nurseries that were started for this scratch directory, and all that has a trial's home in it."""
     mark = ["-m", "worker_agent.nursery", "--scratch", str(scratch)]
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _shows(entry, mark)]
+    home = f"HOME={scratch}/trials/"
+    entries = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [int(entry.name) for entry in entries if _shows(entry, mark) or _lives_in(entry, home)]
 
 
 def _shows(process: Path, mark: list[str]) -> bool:
+    return _words(process / "cmdline")[1 : 1 + len(mark)] == mark
+
+
+def _lives_in(process: Path, home: str) -> bool:
+    return any(word.startswith(home) for word in _words(process / "environ"))
+
+
+def _words(file: Path) -> list[str]:
     try:
-        words = (process / "cmdline").read_bytes().decode(errors="replace").split("\0")
-    except OSError:  # it ended by itself since we looked
-        return False
-    return words[1 : 1 + len(mark)] == mark
+        return file.read_bytes().decode(errors="replace").split("\0")
+    except OSError:  # it ended by itself since we looked, or is another account's
+        return []

@@ -6,6 +6,7 @@ secrets in `/proc`: here the nursery dies with the supervisor, the children with
 """
 
 import argparse
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -78,6 +79,15 @@ def _run(order: dict[str, Any]) -> int:
     return code
 
 
+def _end_group(leader: int) -> None:
+    """Ends what a trial's process started and left behind, a Compose command of a killed one say.
+
+    Its number is nobody else's as long as the process is not buried.
+    """
+    with contextlib.suppress(ProcessLookupError):  # it ended before it had a session of its own
+        os.killpg(leader, signal.SIGKILL)
+
+
 class Nursery:
     """The loop: orders in, births and ends out, until standard input ends; then every child is ended."""
 
@@ -127,9 +137,11 @@ class Nursery:
 
     def _bury(self) -> None:
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
                 return
+            _end_group(ended.si_pid)
+            pid, status = os.waitpid(ended.si_pid, 0)
             name = self._children.pop(pid)
             try:
                 _report(id=name, code=os.waitstatus_to_exitcode(status))

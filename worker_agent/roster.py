@@ -55,6 +55,10 @@ class Roster:
         """Every run that is about to be ours."""
         return {message.run_id for message in self._claiming}
 
+    def trial_names(self) -> set[str]:
+        """Every trial that is carried out here."""
+        return {assignment.run.trial_name for assignment in self.assignments.values()}
+
     def messages(self) -> Iterable[Message]:
         """Every message that must stay hidden from others."""
         held = (assignment.message for assignment in self.assignments.values() if assignment.holds_message)

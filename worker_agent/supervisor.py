@@ -12,6 +12,7 @@ from flotilla.states import Priority, WorkerState
 from flotilla.store.workers import stop_worker
 from worker_agent.equipment import Equipment
 from worker_agent.health.checkup import checks_of, examine, places_of
+from worker_agent.janitor import Janitor
 from worker_agent.log_shipping import LogShipping
 from worker_agent.receiving import Receiver
 from worker_agent.recovery import Recovery
@@ -40,6 +41,7 @@ class Supervisor:
             examine=lambda: examine(checks_of(equipment.settings, chosen=equipment.chosen)),
             give_up=self._be_replaced,
         )
+        self._janitor = Janitor(equipment.settings, equipment.chosen, trials=self._roster.trial_names)
         self._renewal = Renewal(equipment=equipment, roster=self._roster, unfit=lambda: self._recovery.unfit)
         self._shipping = LogShipping(equipment=equipment, roster=self._roster)
         self._receivers = [
@@ -69,6 +71,7 @@ class Supervisor:
             asyncio.create_task(self._renewal.run()),
             asyncio.create_task(self._shipping.run()),
             asyncio.create_task(self._recovery.run()),
+            asyncio.create_task(self._janitor.run()),
             asyncio.create_task(self._watchdog.run()),
         ]
         leaving = asyncio.create_task(self._work_then_leave())

@@ -32,7 +32,8 @@ class Stopped(StrEnum):
 class Remains:
     """What is left of a trial: its process's exit code, outcome and directory, and whether the worker stopped it.
 
-    One that was stopped before it had a process has no exit code.
+    One that was stopped before it had a process has no exit code. `disk_full`: nothing more could be written to its
+    scratch at its end.
     """
 
     exit_code: int | None
@@ -40,6 +41,7 @@ class Remains:
     directory: Path
     process_log: Path
     stopped: Stopped | None
+    disk_full: bool = False
 
 
 def judge(remains: Remains) -> Ending:
@@ -58,7 +60,8 @@ def judge(remains: Remains) -> Ending:
         return _stopped_ending(remains.stopped, result=result, tail=tail)
     if exception is None:
         exception, message = "RewardFileNotFoundError", "the verifier ended without a reward that is a finite number"
-    cause = cause_of(exception, message)
+    # On a full disk anything fails, in any words: a program of the task, Harbor, or its last file.
+    cause = Cause.HOST_RESOURCE if remains.disk_full else cause_of(exception, message)
     return Ending(
         state=TrialState.ERRORED, cause=cause, exception=exception, message=message, log_tail=tail, result=result
     )

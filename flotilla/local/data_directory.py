@@ -43,8 +43,17 @@ class DataDirectory:
         """What all that use the Docker engine share, for its limits."""
         return self.root / "governor"
 
+    @property
+    def engine_file(self) -> Path:
+        """Where it is written which Docker engine the last stack used."""
+        return self.root / "engine"
+
+    @property
+    def workers(self) -> Path:
+        return self.root / "workers"
+
     def worker_scratch(self, name: str) -> Path:
-        return self.root / "workers" / name
+        return self.workers / name
 
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"

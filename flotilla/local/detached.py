@@ -10,6 +10,7 @@ from collections.abc import Callable
 from flotilla.cli.connection import Connection, read_connection
 from flotilla.local.children import SOURCE
 from flotilla.local.data_directory import DataDirectory
+from flotilla.local.dead_stack import clear
 from flotilla.local.faults import StackFault
 from flotilla.local.plan import Plan
 from flotilla.local.supervisor import READY
@@ -46,10 +47,18 @@ def start_detached(plan: Plan, *, say: Callable[[str], None]) -> Connection:
 
 
 def stop_detached(directory: DataDirectory, *, say: Callable[[str], None]) -> None:
-    """Stops the stack that runs on a data directory, and waits until nothing of it is left."""
+    """Stops the stack that runs on a data directory, and waits until nothing of it is left.
+
+    Where none runs, what a killed one left is removed.
+    """
     holder = directory.holder()
     if holder is None:
         say(f"no stack runs on {directory.root}")
+        if directory.lock_file.exists():
+            with directory.held():
+                removed = clear(directory, say=say)
+            if removed:
+                say(f"removed what a killed one left: {', '.join(removed)}")
         return
     os.kill(holder, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from flotilla.cli.connection import Connection
+from flotilla.local.dead_stack import clear, remember_engine
 from flotilla.local.faults import StackFault
 from flotilla.local.plan import Plan
 from flotilla.local.processes import adopt_orphans
@@ -58,7 +59,9 @@ def raised(plan: Plan, *, say: Callable[[str], None]) -> Iterator[Running]:
     plan.directory.prepare()
     adopt_orphans()
     with StopSignal() as stop, plan.directory.held(), _listening(plan.port) as listener:
+        clear(plan.directory, say=say)
         chosen = asyncio.run(plan.choose_environment())
+        remember_engine(plan.directory, chosen.docker_host)
         say(f"trials run in {PLACES[chosen.name]}: {chosen.reason}")
         plan = replace(plan, environment=chosen.name.value)  # decided once: no worker decides otherwise
         stack = Stack(plan, listener=listener, say=say)

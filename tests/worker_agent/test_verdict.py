@@ -12,7 +12,9 @@ from flotilla.store.endings import Ending
 from worker_agent.verdict import Remains, Stopped, judge
 
 
-def _judge(place: Path, *, stopped: Stopped | None = None, exit_code: int = 0, **result: Any) -> Ending:
+def _judge(
+    place: Path, *, stopped: Stopped | None = None, exit_code: int = 0, disk_full: bool = False, **result: Any
+) -> Ending:
     directory = place / "task__1"
     directory.mkdir()
     (directory / "trial.log").write_text("first\nlast line\n")
@@ -24,6 +26,7 @@ def _judge(place: Path, *, stopped: Stopped | None = None, exit_code: int = 0, *
         directory=directory,
         process_log=place / "process.log",
         stopped=stopped,
+        disk_full=disk_full,
     )
     return judge(remains)
 
@@ -108,3 +111,13 @@ def test_half_a_result_is_none(tmp_path: Path) -> None:
         stopped=None,
     )
     assert judge(remains).exception == "TrialProcessDied"
+
+
+def test_whatever_fails_on_a_full_disk_fails_because_of_it(tmp_path: Path) -> None:
+    failed = _judge(tmp_path, disk_full=True, exception_info=_failed("SandboxBuildError", "'RUN' ended with 1"))
+    assert (failed.state, failed.cause) == (TrialState.ERRORED, Cause.HOST_RESOURCE)
+
+
+def test_a_reward_stays_one_whatever_became_of_the_disk(tmp_path: Path) -> None:
+    ending = _judge(tmp_path, disk_full=True, verifier_result={"rewards": {"reward": 1}}, exception_info=None)
+    assert (ending.state, ending.cause) == (TrialState.GRADED, None)

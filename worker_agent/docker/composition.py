@@ -91,6 +91,8 @@ def overlay(
             services[name]["pids_limit"] = additions.pids_limit
         if name in images:
             services[name] |= {"image": images[name], "pull_policy": "missing"}
+        elif "build" in service:  # an image of this trial alone
+            services[name]["build"] = {"labels": labels}
     services[MAIN_SERVICE_NAME] |= _of_main(composition.services[MAIN_SERVICE_NAME], init=init)
     return {
         "services": services,

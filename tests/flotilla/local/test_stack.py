@@ -199,6 +199,11 @@ def test_a_killed_supervisor_leaves_no_container_and_the_next_clears_the_rest(
         stack.process.kill()
         until(lambda: left("container") == [], "no container is left")
         until_nothing_is_left(tmp_path / "data")
+        assert left("network") != []
+    down = [*COMMAND, "down", "--data-dir", str(tmp_path / "data")]
+    cleared = subprocess.run(down, capture_output=True, text=True, timeout=60, check=True)
+    assert "removed what a killed one left: network" in cleared.stderr
+    assert left("") == []
     with running_stack(tmp_path / "data", variables=given, environment="docker") as stack, stack.http() as http:
         http.post(f"/v1/jobs/{job_id}/cancel").raise_for_status()
     assert left("") == []
