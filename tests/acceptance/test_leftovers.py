@@ -84,8 +84,11 @@ def kill_its_first_trial(asking: Asking, task: Mapping[str, str]) -> tuple[str, 
 
 
 def until_it_ended_for_the_harness(asking: Asking, job_id: str) -> None:
-    ended = lambda: (trials(asking, job_id)[0]["state"], trials(asking, job_id)[0]["cause"])  # noqa: E731
-    until(lambda: ended() == ("errored", "harness"), "the killed trial ended, and nobody but us is blamed")
+    def has_ended() -> bool:
+        killed = trials(asking, job_id)[0]
+        return (killed["state"], killed["cause"]) == ("errored", "harness")
+
+    until(has_ended, "the killed trial ended, and nobody but us is blamed")
 
 
 def test_in_a_sandbox_its_processes_and_its_scratch_are_gone_and_the_run_waits_for_another(sandboxes: Asking) -> None:
