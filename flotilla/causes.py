@@ -64,6 +64,7 @@ _NAMES: dict[Cause, tuple[str, ...]] = {
         "SandboxStartError", "ComposeMissingError", "ContainerStartError", "EngineUnavailableError", "EngineError",
         "MemoryLimitExceededError",
         "ServiceOperationsUnsupportedError", "AddTestsDirError", "DownloadVerifierDirError", "ConnectionRefusedError",
+        "GKEExecStreamClosedError", "GKEPodNotFoundError", "SSHAccessError", "VercelScopeError", "_SnapshotNeedsCreate",
     ),
     Cause.TASK_ENVIRONMENT: (
         "ImageBuildError", "ImageBuildTimeoutError", "SandboxBuildError", "SandboxUnsupportedError", "HealthcheckError",
@@ -87,8 +88,15 @@ _NAMES: dict[Cause, tuple[str, ...]] = {
     Cause.VERIFIER: (
         "RewardFileEmptyError", "RewardFileNotFoundError", "VerifierOutputParseError", "VerifierTimeoutError",
     ),
-    Cause.HARNESS: ("TrialProcessDied",),
+    Cause.HARNESS: (  # the last ones are of Harbor's services, which no trial of ours asks for anything
+        "TrialProcessDied", "RegradeError", "MultimodalExportError", "StreamError", "_BatchUpdateError",
+        "EmptyDatasetError", "UnavailableDatasetTasksError", "TaskVersionNotFoundError", "HarborHubAgentCatalogError",
+        "HostedNotApprovedError", "HostedQuotaExceededError", "LeaderboardAPIError", "NotAuthenticatedError",
+        "OAuthCallbackError", "OwnerOrgError", "RegistryCredentialReplacementRequired", "SecretReplacementRequired",
+        "StaleAccessTokenError",
+    ),
     Cause.TASK_INVALID: (
+        "DspyImportError",
         "ComposeFileError", "FileNotFoundError", "MissingExtraError", "TOMLDecodeError", "ValidationError",
         "ValueError",
     ),

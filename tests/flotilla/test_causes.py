@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from harbor.models.job.config import RetryConfig
 
 from flotilla.causes import _NAMES, Cause, cause_of
 
@@ -31,19 +32,27 @@ def test_no_name_stands_for_two_causes() -> None:
     assert len(names) == len(set(names))
 
 
-def _trial_exceptions() -> set[str]:
-    """The exception classes that Harbor defines where trials, agents and verifiers live."""
+def _names_of_harbor() -> set[str]:
+    """Every exception class that Harbor defines, wherever: a class whose base is called an error or exception."""
     spec = find_spec("harbor")
     assert spec is not None
     assert spec.submodule_search_locations is not None
-    root = Path(spec.submodule_search_locations[0])
-    files = [root / "trial/errors.py", root / "agents/installed/base.py", root / "verifier/verifier.py"]
-    files += [root / "llms/base.py"]
-    classes = [node for file in files for node in ast.parse(file.read_text()).body if isinstance(node, ast.ClassDef)]
-    return {node.name for node in classes if node.name.endswith("Error")}
+    files = Path(spec.submodule_search_locations[0]).rglob("*.py")
+    classes = [
+        node for file in files for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ClassDef)
+    ]
+    return {
+        node.name for node in classes if any(ast.unparse(base).endswith(("Error", "Exception")) for base in node.bases)
+    }
 
 
-def test_every_exception_that_harbor_defines_for_trials_is_classified() -> None:
-    exceptions = _trial_exceptions()
-    assert len(exceptions) > 15
-    assert {name for name in exceptions if cause_of(name, "") is Cause.UNCLASSIFIED} == set()
+def test_every_exception_that_harbor_defines_is_classified() -> None:
+    names = _names_of_harbor()
+    assert len(names) > 50
+    assert {name for name in names if cause_of(name, "") is Cause.UNCLASSIFIED} == set()
+
+
+def test_every_exception_that_harbor_does_not_retry_is_classified() -> None:
+    names = RetryConfig().exclude_exceptions
+    assert names
+    assert {name for name in names if cause_of(name, "") is Cause.UNCLASSIFIED} == set()
