@@ -3,7 +3,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,6 +11,10 @@ from rich.console import Console
 from flotilla.cli.faults import CommandFault, ExitCode
 from flotilla.cli.report import print_json
 from flotilla.cli.up import Environment
+
+if TYPE_CHECKING:
+    from flotilla.local.drill.options import Options
+    from flotilla.local.drill.report import Report
 
 EXIT_CODES = """Exit codes: 0 nothing was lost and nothing counted twice; 1 the promise was broken, and the verdict
 says how; 2 the drill cannot be held here, or not like that; 130 it was stopped. Without an option that names a fault it
@@ -64,14 +68,7 @@ def drill(  # noqa: PLR0913, PLR0917 - one option for each way to break somethin
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Break a stack of its own in every way while it works, then prove that nothing was lost or counted twice."""
-    from flotilla.local.drill.course import hold
-    from flotilla.local.drill.ground import place
     from flotilla.local.drill.options import DEFAULT_MIX, Faults, Options
-    from flotilla.local.drill.plan import plan_of
-    from flotilla.local.drill.report import schedule_table
-    from flotilla.local.drill.schedule import schedule
-    from flotilla.local.faults import StackFault
-    from flotilla.local.stop_signal import StopAsked
 
     faults = Faults(
         kill=kill,
@@ -96,23 +93,41 @@ def drill(  # noqa: PLR0913, PLR0917 - one option for each way to break somethin
         longest_trial=longest_trial,
     )
     if dry_run:
-        Console().print(schedule_table(schedule(options)))
+        _show_schedule(options)
         return
-    try:
-        with place(data_dir, keep=keep) as directory:
-            if keep or data_dir:
-                _say(f"everything is in {directory}")
-            report = hold(options, plan_of(options, directory, environment=environment, variables=os.environ), say=_say)
-    except StackFault as fault:
-        raise CommandFault(str(fault)) from fault
-    except StopAsked:
-        raise CommandFault("the drill was stopped: nothing of it is left", code=ExitCode.INTERRUPTED) from None
+    report = _hold(options, environment=environment, data_dir=data_dir, keep=keep)
     if as_json:
         print_json(report.document())
     else:
         report.show(Console())
     if not report.verdict.kept:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_schedule(options: "Options") -> None:
+    from flotilla.local.drill.report import schedule_table
+    from flotilla.local.drill.schedule import schedule
+
+    Console().print(schedule_table(schedule(options)))
+
+
+def _hold(options: "Options", *, environment: Environment, data_dir: Path | None, keep: bool) -> "Report":
+    from flotilla.local.drill.course import hold
+    from flotilla.local.drill.ground import place
+    from flotilla.local.drill.plan import plan_of
+    from flotilla.local.faults import StackFault
+    from flotilla.local.stop_signal import StopAsked
+
+    try:
+        with place(data_dir, keep=keep) as directory:
+            if keep or data_dir:
+                _say(f"everything is in {directory}")
+            plan = plan_of(options, directory, environment=environment, variables=os.environ)
+            return hold(options, plan, say=_say)
+    except StackFault as fault:
+        raise CommandFault(str(fault)) from fault
+    except StopAsked:
+        raise CommandFault("the drill was stopped: nothing of it is left", code=ExitCode.INTERRUPTED) from None
 
 
 def _say(line: str) -> None:
