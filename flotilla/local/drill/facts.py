@@ -23,6 +23,8 @@ class Directory:
     trial: str
     files: frozenset[str]
     result: Result | None = None
+    torn: bool = False
+    """Whether its `result.json` is there and is no JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ FOUND_SECONDS = 30.0  # beyond the lease: three ticks of the pulse, dispatch, re
 PREEMPTED_SECONDS = 30.0
 SHIPPED_SECONDS = 15.0  # a trial that ran so long before its worker was lost has left something on the shared tree
 GRADED_FILES = frozenset({"result.json", "config.json", "trial.log", "agent/oracle.txt", "verifier/reward.json"})
+DRAFTS = (".draft", ".publishing")
 _MOST_TOLD = 5  # breaches of one row that are told in full
 
 
@@ -183,7 +184,9 @@ def _half_files(facts: Facts) -> Iterator[str]:
     for run in facts.runs:
         graded = {trial.name for trial in run.trials if trial.state is TrialState.GRADED}
         for directory in run.directories:
-            drafts = sorted(name for name in directory.files if name.endswith(".draft"))
+            if directory.torn:
+                yield f"result.json of trial {directory.trial} is visible, and no JSON"
+            drafts = sorted(name for name in directory.files if name.endswith(DRAFTS))
             if directory.trial in graded and drafts:
                 yield f"graded trial {directory.trial} has {', '.join(drafts)}"
 

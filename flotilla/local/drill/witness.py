@@ -92,8 +92,13 @@ def directories(run: Path) -> list[Directory]:
 
 def _directory(place: Path) -> Directory:
     files = frozenset(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
-    result = result_of(json.loads((place / "result.json").read_text())) if "result.json" in files else None
-    return Directory(trial=place.name, files=files, result=result)
+    if "result.json" not in files:
+        return Directory(trial=place.name, files=files)
+    try:
+        document = json.loads((place / "result.json").read_text())
+    except ValueError:
+        return Directory(trial=place.name, files=files, torn=True)
+    return Directory(trial=place.name, files=files, result=result_of(document))
 
 
 def result_of(document: Mapping[str, Any] | None) -> Result | None:

@@ -120,10 +120,14 @@ BREACHES: dict[str, tuple[Callable[[], Facts], str]] = {
     "a graded trial has half a file": (
         lambda: first(
             directories=[
-                replace(one, files=one.files | {".result.json.draft"}) if one.result else one
+                replace(one, files=one.files | {".result.json.publishing"}) if one.result else one
                 for one in FIRST.directories
             ]
         ),
+        "half files",
+    ),
+    "a lost trial's result is half a document": (
+        lambda: first(directories=[replace(directory("task__lost"), torn=True), FIRST.directories[1]]),
         "half files",
     ),
     "the job counts a run twice": (
