@@ -1,6 +1,7 @@
 """Puts a finished trial's files on the shared file system: everything redacted, `result.json` last and by rename."""
 
 import errno
+import json
 import logging
 import os
 import stat
@@ -36,10 +37,22 @@ def publish(local: Path, shared: Path, *, redactor: Redactor, shipped: frozenset
         (shared / directory).mkdir(exist_ok=True)
     for folder, _, _ in shared.walk():
         _flush_directory(folder)
-    if (local / RESULT).is_file():
+    if _is_whole(local / RESULT):
         _copy(local / RESULT, shared / RESULT, within=local, redactor=redactor)
     for folder in (shared, shared.parent):
         _flush_directory(folder)
+
+
+def _is_whole(result: Path) -> bool:
+    """Whether there is a result to show: on a full disk Harbor leaves an empty file, or half a document."""
+    try:
+        json.loads(result.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        _log.warning("%s is no whole document: left out", result)
+        return False
+    return True
 
 
 def _plain_files(root: Path) -> Iterator[Path]:

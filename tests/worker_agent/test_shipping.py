@@ -251,6 +251,15 @@ def test_a_file_made_huge_out_of_nothing_is_left_out(trial: Trial) -> None:
     assert trial.read("result.json") == "{}"
 
 
+@pytest.mark.parametrize("written", ["", '{"trial_name": "task_'])
+def test_half_a_result_is_never_shown(trial: Trial, written: str) -> None:
+    (trial.local / "result.json").write_text(written)
+    (trial.local / "config.json").write_text("{}")
+    publish(trial.local, trial.shared, redactor=trial.redactor, shipped=frozenset())
+    assert not (trial.shared / "result.json").exists()
+    assert (trial.shared / "config.json").exists()
+
+
 def test_a_full_file_system_is_no_fault_of_the_file(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
