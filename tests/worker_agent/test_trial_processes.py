@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,10 +34,12 @@ def _order(place: Path, errand: str, **arguments: object) -> Order:
     )
 
 
-def _with_nursery(place: Path, work: Callable[[TrialProcesses], Awaitable[None]]) -> None:
+def _with_nursery(
+    place: Path, work: Callable[[TrialProcesses], Awaitable[None]], *, modules: Sequence[str] = (ERRANDS,)
+) -> None:
     async def run() -> None:
         environment = {"PATH": os.environ["PATH"], "SECRET_OF_THE_WORKER": "x", "PYTHONPATH": str(Path.cwd())}
-        processes = await TrialProcesses.open(scratch=place, modules=[ERRANDS], environment=environment)
+        processes = await TrialProcesses.open(scratch=place, modules=modules, environment=environment)
         watch = asyncio.create_task(processes.watch())
         async with asyncio.timeout(BOUND_SECONDS):
             await work(processes)
@@ -85,6 +87,24 @@ def test_a_child_sees_its_own_variables_and_no_other_and_goes_first_when_memory_
     lines = (tmp_path / "environment").read_text().splitlines()
     assert sorted(line.partition("=")[0] for line in lines) == ["(oom)", "ONLY", "PATH"]
     assert "(oom)=500" in lines
+
+
+def test_a_host_without_room_for_a_process_ends_one_trial_and_not_the_others(tmp_path: Path) -> None:
+    async def work(processes: TrialProcesses) -> None:
+        with pytest.raises(OSError, match="no process could be made"):
+            await processes.start(_order(tmp_path, "fail"))
+        process = await processes.start(_order(tmp_path, "succeed"))
+        assert await process.ended == 7
+
+    _with_nursery(tmp_path, work, modules=[ERRANDS, "tests.worker_agent.no_room"])
+
+
+def test_a_child_that_does_not_come_to_its_trial_ends(tmp_path: Path) -> None:
+    async def work(processes: TrialProcesses) -> None:
+        process = await processes.start(_order(tmp_path / "nowhere", "succeed"))  # where no log can be opened
+        assert await process.ended == 71
+
+    _with_nursery(tmp_path, work)
 
 
 def test_a_killed_child_is_reported_with_its_signal(tmp_path: Path) -> None:
