@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from flotilla.cli.faults import CommandFault, ExitCode
-from flotilla.cli.report import print_json
 from flotilla.cli.up import Environment
 
 if TYPE_CHECKING:
@@ -68,6 +66,9 @@ def drill(  # noqa: PLR0913, PLR0917 - one option for each way to break somethin
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
 ) -> None:
     """Break a stack of its own in every way while it works, then prove that nothing was lost or counted twice."""
+    from rich.console import Console
+
+    from flotilla.cli.report import print_json
     from flotilla.local.drill.options import DEFAULT_MIX, Faults, Options
 
     faults = Faults(
@@ -105,6 +106,8 @@ def drill(  # noqa: PLR0913, PLR0917 - one option for each way to break somethin
 
 
 def _show_schedule(options: "Options") -> None:
+    from rich.console import Console
+
     from flotilla.local.drill.report import schedule_table
     from flotilla.local.drill.schedule import schedule
 
