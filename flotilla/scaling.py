@@ -113,7 +113,7 @@ class Stay(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Tenure:
     """How long a worker stays; times in seconds."""
 
     idle_seconds: float = IDLE_SECONDS
@@ -122,7 +122,7 @@ class Patience:
     retirement_trials: int = RETIREMENT_TRIALS
 
 
-PATIENCE = Patience()
+TENURE = Tenure()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ class Departure(StrEnum):
 
 
 def may_leave(
-    leaver: Leaver, *, waiting: int, desired: int, minimum: int, instances: int, patience: Patience = PATIENCE
+    leaver: Leaver, *, waiting: int, desired: int, minimum: int, instances: int, tenure: Tenure = TENURE
 ) -> Stay | Departure:
     """Why the worker must stay, or how it is to go. `instances` are the group's, without those that are terminating.
 
@@ -155,7 +155,7 @@ def may_leave(
     surplus = instances > desired
     if leaver.busy:
         return Stay.BUSY
-    if not leaver.retiring and leaver.idle_seconds < _idle_time(leaver, patience):
+    if not leaver.retiring and leaver.idle_seconds < _idle_time(leaver, tenure):
         return Stay.NOT_IDLE_FOR_LONG
     if not leaver.retiring and waiting:
         return Stay.WORK_WAITS
@@ -164,15 +164,15 @@ def may_leave(
     return Departure.IN_PLACE if surplus or leaver.retiring else Stay.MINIMUM
 
 
-def wants_to_leave(leaver: Leaver, *, patience: Patience = PATIENCE) -> bool:
+def wants_to_leave(leaver: Leaver, *, tenure: Tenure = TENURE) -> bool:
     """Whether it has nothing to do and its time is over, so that it is worth asking whether it may leave."""
-    return not leaver.busy and (leaver.retiring or leaver.idle_seconds >= _idle_time(leaver, patience))
+    return not leaver.busy and (leaver.retiring or leaver.idle_seconds >= _idle_time(leaver, tenure))
 
 
-def is_past_its_time(*, age_seconds: float, trials: int, patience: Patience = PATIENCE) -> bool:
+def is_past_its_time(*, age_seconds: float, trials: int, tenure: Tenure = TENURE) -> bool:
     """Whether a worker has lived or worked for so long that another should take its place."""
-    return age_seconds >= patience.retirement_seconds or trials >= patience.retirement_trials
+    return age_seconds >= tenure.retirement_seconds or trials >= tenure.retirement_trials
 
 
-def _idle_time(leaver: Leaver, patience: Patience) -> float:
-    return patience.idle_seconds if leaver.worked else patience.idle_seconds_never_worked
+def _idle_time(leaver: Leaver, tenure: Tenure) -> float:
+    return tenure.idle_seconds if leaver.worked else tenure.idle_seconds_never_worked

@@ -23,6 +23,7 @@ def main() -> int:
     if sys.argv[1:2] == ["health"]:
         return health(sys.argv[2:])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it would tell of every look at the instance metadata
     try:
         asyncio.run(work(read(os.environ, WorkerSettings)))
     except (SettingsFault, EnvironmentUnavailable, HostBroken) as fault:

@@ -68,6 +68,11 @@ class Assignment:
         self._sizes: Shipped | None = None
         self._stopping, self._publishing, self._writing = Patience(), Patience(), Patience()
 
+    @property
+    def has_trial(self) -> bool:
+        """Whether the trial's process was started."""
+        return self._process is not None
+
     async def carry_out(self) -> RunState | None:
         """Runs the trial and writes its ending; returns the run's new state, None if the run was no longer ours."""
         try:
@@ -154,7 +159,9 @@ class Assignment:
         run, equipment = self.run, self._equipment
         # The trial has a row: from now on it has a place for its evidence too, whatever becomes of us.
         await self._unless_stopped(equipment.threads.files(self._make_shared))
-        secrets = equipment.secret_values.select(run.secrets)
+        secrets = await self._unless_stopped(
+            equipment.threads.secrets(lambda: equipment.secret_values.select(run.secrets))
+        )
         self._redactor = Redactor(secrets.values())
         task_directory = await self._unless_stopped(equipment.bundles.task(run))
         order = place_order(

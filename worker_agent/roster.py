@@ -12,12 +12,15 @@ class Roster:
     """Shared by the loops of one worker, on one event loop. `empty` is set while nothing is in hand."""
 
     def __init__(self) -> None:
+        self.begun = 0
+        """How many runs were ever carried out, or given back at once."""
         self.assignments: dict[str, Assignment] = {}
         """By trial: a run may come back to the worker that lost it before that one's trial has ended."""
         self.empty = asyncio.Event()
         self.empty.set()
         self.hiding = asyncio.Lock()
         """Held while messages are hidden, so that no renewal under way hides what was just given back."""
+        self._handing_back = False
         self._claiming: set[Message] = set()
         self._answering: set[Message] = set()
 
@@ -33,6 +36,16 @@ class Roster:
                 former.stop(Stopped.LEASE_LOST)
         self._claiming.discard(assignment.message)
         self.assignments[assignment.run.lease.trial_id] = assignment
+        self.begun += 1
+        if self._handing_back:
+            assignment.stop(Stopped.PREEMPTED)
+
+    def hand_back(self, *, running: bool) -> None:
+        """Gives back what has no trial yet, and with `running` what has one too. No trial begins here after that."""
+        self._handing_back = True
+        for assignment in self.assignments.values():
+            if running or not assignment.has_trial:
+                assignment.stop(Stopped.PREEMPTED)
 
     def let_go(self, message: Message) -> None:
         """The message is about to be answered, or gone: it must not be hidden any more."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from flotilla.scaling import TENURE, Tenure
 from flotilla.settings import QueueSettings
+from worker_agent.instance_metadata import DEFAULT_ENDPOINT
 
 
 class Wanted(StrEnum):
@@ -33,8 +35,33 @@ class WorkerSettings(QueueSettings):
     """Whether the Compose file of a task may ask for what is the host's; the API has the same setting."""
     hidden: str = ""
     secrets_file: Path | None = None
+    secrets_prefix: str | None = None
+    """What the names of job secrets begin with in Secrets Manager; without it they are this machine's own."""
     lease_seconds: float = field(default=90, metadata={"least": 1})
     drain_seconds: float = field(default=240, metadata={"least": 0})
+    group: str | None = None
+    """The Auto Scaling group that this worker's instance is in; without one it never leaves by itself."""
+    lifecycle_hook: str | None = None
+    metadata_endpoint: str | None = field(default=None, metadata={"variable": "AWS_EC2_METADATA_SERVICE_ENDPOINT"})
+    idle_seconds: float = field(default=TENURE.idle_seconds, metadata={"least": 1})
+    idle_seconds_never_worked: float = field(default=TENURE.idle_seconds_never_worked, metadata={"least": 1})
+    retirement_seconds: float = field(default=TENURE.retirement_seconds, metadata={"least": 0})
+    retirement_trials: int = field(default=TENURE.retirement_trials, metadata={"least": 1})
+
+    @property
+    def metadata_url(self) -> str | None:
+        """Where the instance's metadata are. None on one machine, which is nobody's instance: nothing is asked then."""
+        return self.metadata_endpoint or (DEFAULT_ENDPOINT if self.group else None)
+
+    @property
+    def tenure(self) -> Tenure:
+        """How long this worker stays."""
+        return Tenure(
+            idle_seconds=self.idle_seconds,
+            idle_seconds_never_worked=self.idle_seconds_never_worked,
+            retirement_seconds=self.retirement_seconds,
+            retirement_trials=self.retirement_trials,
+        )
 
     @property
     def hidden_paths(self) -> list[Path]:

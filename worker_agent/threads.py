@@ -10,6 +10,7 @@ DATABASE_CONNECTIONS = 5  # a worker's share of the server's connections
 RECEIVE_THREADS = 2  # one long poll a queue
 QUEUE_THREADS = 4  # deletes, sends and visibility never wait behind a long poll
 FILE_THREADS = 8
+SECRET_THREADS = 4
 
 
 class Threads:
@@ -24,6 +25,17 @@ class Threads:
         self._receive = ThreadPoolExecutor(RECEIVE_THREADS, thread_name_prefix="receive")
         self._queue = ThreadPoolExecutor(QUEUE_THREADS, thread_name_prefix="queue")
         self._files = ThreadPoolExecutor(FILE_THREADS, thread_name_prefix="files")
+        self._secrets = ThreadPoolExecutor(SECRET_THREADS, thread_name_prefix="secrets")
+
+        self._pools = (
+            self._database,
+            self._sending,
+            self._renewal,
+            self._receive,
+            self._queue,
+            self._files,
+            self._secrets,
+        )
 
     async def database[T](self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in one transaction, committed when it returns."""
@@ -49,9 +61,13 @@ class Threads:
         """Runs work on files, of the local disk or of the shared file system."""
         return await _run(self._files, work)
 
+    async def secrets[T](self, work: Callable[[], T]) -> T:
+        """Looks values of secrets up."""
+        return await _run(self._secrets, work)
+
     def close(self) -> None:
         """Lets go of every thread; a long poll under way ends by itself."""
-        for pool in (self._database, self._sending, self._renewal, self._receive, self._queue, self._files):
+        for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _transact[T](self, work: Callable[[Connection], T]) -> T:

@@ -6,21 +6,27 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+import boto3
+
 from flotilla import __version__
 from flotilla.archive import Limits
+from flotilla.aws import brief_calls
 from flotilla.database_secret import open_database
 from flotilla.ids import new_id
 from flotilla.layout import Layout
 from flotilla.queue import RunQueue, sqs_client
 from flotilla.store.endings import take_back_from_former
 from flotilla.store.workers import NewWorker, register_worker
+from flotilla.worker_group import WorkerGroup
 from worker_agent.bundle_cache import BundleCache
 from worker_agent.environments import Chosen, choose, environment_of
 from worker_agent.equipment import Equipment
 from worker_agent.health.checkup import checks_of, examine
 from worker_agent.health.finding import Status, reason, worst
+from worker_agent.instance_metadata import InstanceMetadata
 from worker_agent.janitor import clear_leftovers, remove_docker_objects
-from worker_agent.secret_values import SecretValues
+from worker_agent.leaving import Membership
+from worker_agent.secret_values import SecretValues, StageSecrets
 from worker_agent.settings import WorkerSettings
 from worker_agent.supervisor import Supervisor
 from worker_agent.threads import DATABASE_CONNECTIONS, Threads
@@ -60,7 +66,8 @@ async def work(settings: WorkerSettings) -> None:
     await equipment.threads.send(lambda: equipment.send_again(taken_back))
     watchdog.ready()
     try:
-        await Supervisor(equipment, watchdog=watchdog).run()
+        metadata = InstanceMetadata(settings.metadata_url) if settings.metadata_url else None
+        await Supervisor(equipment, watchdog=watchdog, membership=_membership(settings), metadata=metadata).run()
     finally:
         watchdog.stopping()
         await equipment.processes.close()
@@ -96,11 +103,27 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
         layout=layout,
         bundles=BundleCache(settings.scratch / "bundles", layout=layout, limits=Limits(), threads=threads),
         processes=processes,
-        secret_values=SecretValues(file=settings.secrets_file, environment=os.environ),
+        secret_values=_secret_values(settings),
         trial_variables=variables,
         build_patience=chosen.build_patience,
         environment_of=environment_of(chosen, settings),
     )
+
+
+def _membership(settings: WorkerSettings) -> Membership | None:
+    if settings.group is None:
+        return None
+    client = boto3.client("autoscaling", region_name=settings.region, config=brief_calls())
+    group = WorkerGroup(client, name=settings.group)
+    return Membership(group=group, instance=settings.worker_name, hook=settings.lifecycle_hook)
+
+
+def _secret_values(settings: WorkerSettings) -> SecretValues:
+    stage = None
+    if settings.secrets_prefix is not None:
+        client = boto3.client("secretsmanager", region_name=settings.region, config=brief_calls())
+        stage = StageSecrets(client, prefix=settings.secrets_prefix)
+    return SecretValues(file=settings.secrets_file, environment=os.environ, stage=stage)
 
 
 def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:

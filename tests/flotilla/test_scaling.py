@@ -15,8 +15,8 @@ from flotilla.scaling import (
     Departure,
     Leaver,
     Observation,
-    Patience,
     Stay,
+    Tenure,
     is_past_its_time,
     may_leave,
     shortfall,
@@ -181,15 +181,15 @@ def test_whoever_leaves_is_idle_and_lowers_the_group_only_above_its_minimum(
 
 
 def test_a_worker_asks_whether_it_may_leave_once_its_time_is_over() -> None:
-    patience = Patience(idle_seconds=5, idle_seconds_never_worked=1)
-    assert wants_to_leave(Leaver(busy=0, idle_seconds=5, worked=True), patience=patience)
-    assert not wants_to_leave(Leaver(busy=0, idle_seconds=4, worked=True), patience=patience)
-    assert wants_to_leave(Leaver(busy=0, idle_seconds=1, worked=False), patience=patience)
-    assert wants_to_leave(Leaver(busy=0, idle_seconds=0, worked=True, retiring=True), patience=patience)
-    assert not wants_to_leave(Leaver(busy=1, idle_seconds=5, worked=True, retiring=True), patience=patience)
+    tenure = Tenure(idle_seconds=5, idle_seconds_never_worked=1)
+    assert wants_to_leave(Leaver(busy=0, idle_seconds=5, worked=True), tenure=tenure)
+    assert not wants_to_leave(Leaver(busy=0, idle_seconds=4, worked=True), tenure=tenure)
+    assert wants_to_leave(Leaver(busy=0, idle_seconds=1, worked=False), tenure=tenure)
+    assert wants_to_leave(Leaver(busy=0, idle_seconds=0, worked=True, retiring=True), tenure=tenure)
+    assert not wants_to_leave(Leaver(busy=1, idle_seconds=5, worked=True, retiring=True), tenure=tenure)
 
 
 @pytest.mark.parametrize(("age", "trials", "over"), [(9, 99, False), (10, 0, True), (0, 100, True)])
 def test_a_worker_has_a_longest_life_and_a_most_of_trials(age: float, trials: int, over: bool) -> None:
-    patience = Patience(retirement_seconds=10, retirement_trials=100)
-    assert is_past_its_time(age_seconds=age, trials=trials, patience=patience) == over
+    tenure = Tenure(retirement_seconds=10, retirement_trials=100)
+    assert is_past_its_time(age_seconds=age, trials=trials, tenure=tenure) == over
