@@ -9,6 +9,7 @@ from pathlib import Path
 from shutil import which
 
 _ROOMY, _DISK_NAME = "64g", "small-disk"  # of memory only what is written is taken
+_BALLAST_BYTES = 512 << 20  # beside it what ended trials give back is little, as on a real disk that is full
 _FSYNC_DELAY = 1_500_000  # microseconds, which a busy network file system needs now and then
 
 
@@ -66,15 +67,19 @@ class SmallDisk:
         scratch.mkdir(parents=True)
         _mount("--bind", str(own), str(scratch))
         self._scratch = scratch
+        self._ballast = self._root / "ballast"
 
     def fill(self) -> None:
         """Nothing more can be written."""
+        with self._ballast.open("wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, _BALLAST_BYTES)
         disk = os.statvfs(self._root)
         used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
         _mount("-o", f"remount,size={max(used, disk.f_frsize)}", str(self._root))
 
     def empty(self) -> None:
         """There is room again."""
+        self._ballast.unlink()
         _mount("-o", f"remount,size={_ROOMY}", str(self._root))
 
     def close(self) -> None:

@@ -17,14 +17,18 @@ FULL = """
 import errno, sys
 from pathlib import Path
 from flotilla.local.drill.host import SmallDisk, private_mounts
+from worker_agent.health.room import is_full, measure
 root = Path(sys.argv[1])
 scratch = root / "workers" / "worker-1"
 private_mounts()
 disk = SmallDisk(root, scratch=scratch)
 (scratch / "before").write_bytes(bytes(100_000))
 disk.fill()
+print(is_full(measure(scratch)))
+(scratch / "before").unlink()
+print(is_full(measure(scratch)))
 try:
-    (scratch / "full").write_bytes(bytes(100_000))
+    (scratch / "full").write_bytes(bytes(5 << 20))
     print("there is room")
 except OSError as fault:
     print(errno.errorcode[fault.errno])
@@ -75,7 +79,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk")
 def test_a_small_disk_is_full_for_a_while_and_leaves_no_mount(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["ENOSPC", "100000", "True", "False"]
+    assert run.stdout.split() == ["True", "True", "ENOSPC", "100000", "True", "False"]
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
