@@ -62,7 +62,6 @@ class Story(RuleBasedStateMachine):
     engine: Engine
     run_ids = Bundle("run_ids")
     worker_ids = Bundle("worker_ids")
-    leases = Bundle("leases")
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +69,7 @@ class Story(RuleBasedStateMachine):
             connection.execute(EMPTY)
         self.fleet = Fleet(self.engine)
         self.held: dict[str, Held] = {}
+        self.leases: list[Lease] = []
         self.newest: dict[str, str] = {}
         self.name_of: dict[str, str] = {}
         self.gone: set[str] = set()
@@ -104,29 +104,27 @@ class Story(RuleBasedStateMachine):
         self.newest[name], self.name_of[worker_id] = worker_id, name
         return worker_id
 
-    @rule(target=leases, run_id=run_ids, worker_id=worker_ids)
-    def a_message_comes(self, run_id: str, worker_id: str) -> Lease | None:
+    @rule(run_id=run_ids, worker_id=worker_ids)
+    def a_message_comes(self, run_id: str, worker_id: str) -> None:
         """Who is superseded, gone or called lost gets nothing; nobody gets what another holds."""
-        return self._claim(run_id, worker_id)
-
-    def _claim(self, run_id: str, worker_id: str) -> Lease | None:
         before = self.held.get(run_id)
         answer = self.fleet.claim(run_id, worker_id)
         if not isinstance(answer, Claimed):
             if before is not None and before.expired:
                 self.held.pop(run_id)  # taken back at the most; the invariants look what became of it
                 self._settle(run_id, before)
-            return None
+            return
         assert self._may_work(worker_id)
         assert before is None or before.expired
         self.held[run_id] = Held(lease=answer.lease, worker_id=worker_id)
-        return answer.lease
+        self.leases.append(answer.lease)
 
-    @rule(lease=leases, ending=st.sampled_from(ENDINGS))
-    def a_trial_ends(self, lease: Lease | None, ending: Ending) -> None:
-        """Its worker's writing counts exactly if it holds the run, expired or not."""
-        if lease is None:
+    @rule(ago=st.integers(0, 4), ending=st.sampled_from(ENDINGS))
+    def a_trial_ends(self, ago: int, ending: Ending) -> None:
+        """Of those of late: what its worker writes counts exactly if it holds the run, expired or not."""
+        if not self.leases:
             return
+        lease = self.leases[-1 - ago % len(self.leases)]
         held = self.held.get(lease.run_id)
         mine = held is not None and held.lease == lease
         try:
@@ -168,12 +166,20 @@ class Story(RuleBasedStateMachine):
         self._drop(expected)
         self.fleet.do(lambda c: mark_sent(c, [run.run_id for run in startable(c, most=100)]))
 
-    @rule(target=leases, run_id=run_ids, worker_id=worker_ids)
-    def another_takes_over(self, run_id: str, worker_id: str) -> Lease | None:
-        """Whoever held it may wake up later."""
+    @rule(run_id=run_ids, worker_id=worker_ids, ending=st.sampled_from(ENDINGS))
+    def a_run_is_carried_out(self, run_id: str, worker_id: str, ending: Ending) -> None:
+        self.a_message_comes(run_id, worker_id)
+        self.a_trial_ends(0, ending)
+
+    @rule(run_id=run_ids, worker_ids=st.tuples(worker_ids, worker_ids), ending=st.sampled_from(ENDINGS))
+    def a_zombie_wakes(self, run_id: str, worker_ids: tuple[str, str], ending: Ending) -> None:
+        """Its lease ends, another takes over, and it writes after all."""
+        first, second = worker_ids
+        self.a_message_comes(run_id, first)
         self.a_lease_expires(run_id)
         self.the_pulse_beats()
-        return self._claim(run_id, worker_id)
+        self.a_message_comes(run_id, second)
+        self.a_trial_ends(1, ending)
 
     @rule()
     def the_database_was_away(self) -> None:
