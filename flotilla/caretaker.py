@@ -95,5 +95,6 @@ def _metrics(group: GroupState, census: Census, endings: Endings, *, short: int)
         Metric.RUNS_GRADED: endings.graded,
         Metric.RUNS_ERRORED: endings.errored,
         Metric.TRIALS_PREEMPTED: endings.preempted,
+        Metric.UNCLASSIFIED_ENDINGS: endings.unclassified,
         Metric.LAUNCHES_STOPPED: int(not group.launches),
     }

@@ -29,6 +29,8 @@ class Metric(StrEnum):
     """Runs errored since the last tick."""
     TRIALS_PREEMPTED = "TrialsPreempted"
     """Trials that lost their worker to somebody else's wish since the last tick."""
+    UNCLASSIFIED_ENDINGS = "UnclassifiedEndings"
+    """Trials since the last tick whose exception has no cause in `flotilla.causes` yet."""
     LAUNCHES_STOPPED = "LaunchesStopped"
     """1 while the group launches nothing, since too many boots in a row failed or somebody said so; else 0."""
     UNREADABLE_LETTERS = "UnreadableLetters"

@@ -29,6 +29,7 @@ class Endings:
     graded: int
     errored: int
     preempted: int
+    unclassified: int
     until: datetime
 
 
@@ -68,11 +69,13 @@ _HORIZON = text("""
 
 _ENDINGS = text("""
     SELECT count(*) FILTER (WHERE ended = 'graded') AS graded, count(*) FILTER (WHERE ended = 'errored') AS errored,
-        count(*) FILTER (WHERE ended = 'preempted') AS preempted
+        count(*) FILTER (WHERE ended = 'preempted') AS preempted,
+        count(*) FILTER (WHERE ended = 'unclassified') AS unclassified
     FROM (
         SELECT state::text AS ended FROM runs WHERE finished_at >= :since AND finished_at < :until
         UNION ALL
-        SELECT state::text FROM trials WHERE state = 'preempted' AND finished_at >= :since AND finished_at < :until
+        SELECT CASE WHEN cause = 'unclassified' THEN cause ELSE state::text END FROM trials
+        WHERE (state = 'preempted' OR cause = 'unclassified') AND finished_at >= :since AND finished_at < :until
     ) AS endings
 """)
 
@@ -117,7 +120,7 @@ def count_endings(connection: Connection, *, leader: str) -> Endings:
     horizon = connection.execute(_HORIZON, {"leader": leader}).one()
     since = horizon.counted_until or horizon.until
     row = connection.execute(_ENDINGS, {"since": since, "until": horizon.until}).one()
-    return Endings(graded=row.graded, errored=row.errored, preempted=row.preempted, until=horizon.until)
+    return Endings(**row._asdict(), until=horizon.until)
 
 
 def counted(connection: Connection, *, leader: str, until: datetime) -> None:

@@ -162,11 +162,12 @@ def test_a_run_that_may_not_start_yet_is_not_short_of_a_worker(caretaker: Careta
 
 def test_each_ending_is_counted_exactly_once(caretaker: Caretaker, fleet: Fleet, published: Published) -> None:
     _tend(caretaker)
-    runs = _fill(fleet, fleet.worker(), runs=3)
+    runs = _fill(fleet, fleet.worker(), runs=4)
     endings = (
         Ending(state=TrialState.GRADED, rewards={"reward": 1.0}),
         Ending(state=TrialState.ERRORED, cause=Cause.VERIFIER),
         Ending(state=TrialState.PREEMPTED),
+        Ending(state=TrialState.ERRORED, cause=Cause.UNCLASSIFIED),
     )
     for run_id, ending in zip(runs, endings, strict=True):
         row = fleet.row(run_id)
@@ -178,7 +179,8 @@ def test_each_ending_is_counted_exactly_once(caretaker: Caretaker, fleet: Fleet,
     for _ in range(3):
         _tend(caretaker)
     seen = published()
-    assert (seen["RunsGraded"], seen["RunsErrored"], seen["TrialsPreempted"]) == (1, 1, 1)
+    assert (seen["RunsGraded"], seen["RunsErrored"], seen["TrialsPreempted"]) == (1, 2, 1)
+    assert seen["UnclassifiedEndings"] == 1
 
 
 def test_an_ending_under_way_while_others_are_counted_is_counted_later(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from flotilla.queue import Depth, RunQueue
+from flotilla.queue import Depth, QueueUnavailable, RunQueue
 from flotilla.states import Priority
 from tests.flotilla.conftest import Deviation
 
@@ -75,7 +75,7 @@ def test_a_queue_that_is_not_there_is_named_so(
     any_client: "SQSClient", any_queue: RunQueue, urls: dict[Priority, str]
 ) -> None:
     any_client.delete_queue(QueueUrl=urls[NORMAL])
-    with pytest.raises(any_client.exceptions.QueueDoesNotExist):
+    with pytest.raises(QueueUnavailable, match="does not exist"):
         any_queue.depth(NORMAL)
     with pytest.raises(any_client.exceptions.QueueDoesNotExist) as raised:
         any_client.get_queue_url(QueueName="never-made")
