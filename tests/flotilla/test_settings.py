@@ -7,6 +7,7 @@ import pytest
 from flotilla.layout import DEFAULT_SHARED
 from flotilla.settings import ApiSettings, PulseSettings, SettingsFault, read
 
+QUEUES = {"FLOTILLA_QUEUE_URL": "http://queue/runs", "FLOTILLA_QUEUE_HIGH_URL": "http://queue/runs-high"}
 PULSE = {
     "FLOTILLA_DATABASE_URL": "postgresql+psycopg://user:hush@db/flotilla",
     "FLOTILLA_QUEUE_URL": "http://sqs/runs",
@@ -39,12 +40,12 @@ def test_settings_are_read_from_the_environment_with_their_defaults() -> None:
 def test_every_missing_variable_is_named_at_once() -> None:
     both = r"FLOTILLA_DATABASE_URL is not set, nor is FLOTILLA_DATABASE_SECRET; FLOTILLA_PULSE_FUNCTION is not set"
     with pytest.raises(SettingsFault, match=both):
-        read({"FLOTILLA_DATABASE_URL": ""}, ApiSettings)
+        read({**QUEUES, "FLOTILLA_DATABASE_URL": ""}, ApiSettings)
 
 
 def test_the_database_is_named_by_its_secret_where_there_is_no_address() -> None:
     given = {"FLOTILLA_DATABASE_SECRET": "arn:secret", "FLOTILLA_PULSE_FUNCTION": "pulse"}
-    settings = read(given, ApiSettings)
+    settings = read({**QUEUES, **given}, ApiSettings)
     assert (settings.database_url, settings.database_secret) == (None, "arn:secret")
 
 

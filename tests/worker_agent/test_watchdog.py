@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.run_queues import running_sqs
 from worker_agent.watchdog import Watchdog
 
 PERIOD_SECONDS = 0.06
@@ -99,34 +100,37 @@ def test_a_systemd_that_does_not_listen_ends_no_worker(tmp_path: Path, caplog: p
     assert "systemd was not told READY=1" in caplog.text
 
 
-def test_a_worker_that_lost_contact_to_its_queue_is_ready_is_fed_and_says_when_it_ends(
+def test_a_worker_that_lost_contact_to_its_queue_is_fed_and_says_when_it_ends(
     database_url: str, tmp_path: Path, systemd: socket.socket
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        queue = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "worker_agent"],
-        env={
-            "PATH": os.environ["PATH"],
-            "FLOTILLA_DATABASE_URL": database_url,
-            "FLOTILLA_SHARED": str(tmp_path / "shared"),
-            "FLOTILLA_SCRATCH": str(tmp_path / "scratch"),
-            "FLOTILLA_QUEUE_URL": f"{queue}/000000000000/runs",
-            "FLOTILLA_QUEUE_HIGH_URL": f"{queue}/000000000000/runs-high",
-            "FLOTILLA_DRAIN_SECONDS": "0",
-            "AWS_ENDPOINT_URL": queue,
-            "AWS_ACCESS_KEY_ID": "made-up",
-            "AWS_SECRET_ACCESS_KEY": "made-up",
-            "NOTIFY_SOCKET": systemd.getsockname(),
-            "WATCHDOG_USEC": "300000",
-        },
-    )
-    with worker:
-        try:
-            assert systemd.recv(4096) == b"READY=1"
-            assert [systemd.recv(4096) for _ in range(20)] == [b"WATCHDOG=1"] * 20
-            worker.send_signal(signal.SIGTERM)
-            assert worker.wait(PATIENCE_SECONDS) == 0
-            assert heard(systemd)[-1] == "STOPPING=1"
-        finally:
-            worker.kill()
+    (tmp_path / "shared").mkdir()
+    with running_sqs("--queue", "runs", "--queue", "runs-high") as sqs:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "worker_agent"],
+            env={
+                "PATH": os.environ["PATH"],
+                "FLOTILLA_DATABASE_URL": database_url,
+                "FLOTILLA_SHARED": str(tmp_path / "shared"),
+                "FLOTILLA_SCRATCH": str(tmp_path / "scratch"),
+                "FLOTILLA_QUEUE_URL": f"{sqs.url}/000000000000/runs",
+                "FLOTILLA_QUEUE_HIGH_URL": f"{sqs.url}/000000000000/runs-high",
+                "FLOTILLA_DRAIN_SECONDS": "0",
+                "AWS_ENDPOINT_URL": sqs.url,
+                "AWS_ACCESS_KEY_ID": "made-up",
+                "AWS_SECRET_ACCESS_KEY": "made-up",
+                "NOTIFY_SOCKET": systemd.getsockname(),
+                "WATCHDOG_USEC": "300000",
+            },
+        )
+        with worker:
+            try:
+                assert systemd.recv(4096) == b"READY=1"
+                sqs.process.kill()
+                sqs.process.wait(PATIENCE_SECONDS)
+                heard(systemd)
+                assert [systemd.recv(4096) for _ in range(20)] == [b"WATCHDOG=1"] * 20
+                worker.send_signal(signal.SIGTERM)
+                assert worker.wait(PATIENCE_SECONDS) == 0
+                assert heard(systemd)[-1] == "STOPPING=1"
+            finally:
+                worker.kill()
