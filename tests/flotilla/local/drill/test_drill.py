@@ -35,7 +35,7 @@ def breaches(document: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def test_nothing_is_lost_or_counted_twice_while_everything_breaks() -> None:
-    load = ["--runs", "16", "--workers", "4", "--slots", "4", "--lease-seconds", "5", "--longest-trial", "3"]
+    load = ["--runs", "16", "--workers", "4", "--slots", "4", "--lease-seconds", "10", "--longest-trial", "3"]
     faults = ["--kill", "0.5", "--duplicates", "0.2", "--reorder", "--restart-database", "--restart-queue", "--zombie"]
     code, document = hold(*load, *faults, "--kill-server", "--seed", "1")
     assert breaches(document) == {}
