@@ -123,6 +123,11 @@ class Configuration:
         """The name of the worker group: stacks that cannot refer to it need it too."""
         return f"{self.prefix}-workers"
 
+    @property
+    def leaving_hook(self) -> str:
+        """The name of the hook by which the group waits for a worker that it ends."""
+        return f"{self.prefix}-leaving"
+
 
 NAMES = frozenset(field.name for field in fields(Configuration))
 

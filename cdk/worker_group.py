@@ -67,7 +67,7 @@ class WorkerGroup(Construct):
         )
         self.group.add_lifecycle_hook(
             "Leaving",
-            lifecycle_hook_name=f"{configuration.prefix}-leaving",
+            lifecycle_hook_name=configuration.leaving_hook,
             lifecycle_transition=LifecycleTransition.INSTANCE_TERMINATING,
             heartbeat_timeout=SILENCE_BEFORE_TERMINATION,
             default_result=DefaultResult.CONTINUE,

@@ -66,6 +66,9 @@ class WorkerStack(Stack):
                 "FLOTILLA_QUEUE_HIGH_URL": high.queue.queue_url,
                 "FLOTILLA_QUEUE_URL": normal.queue.queue_url,
                 "FLOTILLA_SLOTS": str(self._configuration.slots),
+                "FLOTILLA_GROUP": self._configuration.group,
+                "FLOTILLA_LIFECYCLE_HOOK": self._configuration.leaving_hook,
+                "FLOTILLA_SECRETS_PREFIX": grants.secrets_prefix(self._configuration),
                 "FLOTILLA_ENVIRONMENT": "docker",  # the sandbox shares its host's kernel and account with the worker
             },
         )

@@ -47,6 +47,21 @@ def test_pulse_and_workers_agree_on_how_many_slots_there_are(templates: Template
         assert "FLOTILLA_SLOTS='60'" in _user_data(template)
 
 
+def test_a_worker_knows_the_group_that_it_leaves_and_the_hook_that_it_keeps(templates: Templates) -> None:
+    group = templates.only("AWS::AutoScaling::AutoScalingGroup").properties["AutoScalingGroupName"]
+    hook = templates.only("AWS::AutoScaling::LifecycleHook").properties["LifecycleHookName"]
+    for template in templates.of_type("AWS::EC2::LaunchTemplate"):
+        assert f"FLOTILLA_GROUP='{group}'" in _user_data(template)
+        assert f"FLOTILLA_LIFECYCLE_HOOK='{hook}'" in _user_data(template)
+
+
+def test_a_worker_looks_for_job_secrets_where_it_may_read_them(templates: Templates) -> None:
+    readable = [str(one["Resource"]) for one in templates.statements("Role") if "secretsmanager" in str(one["Action"])]
+    for template in templates.of_type("AWS::EC2::LaunchTemplate"):
+        (prefix,) = re.findall(r"FLOTILLA_SECRETS_PREFIX='(.*)'", _user_data(template))
+        assert any(f":secret:{prefix}*" in resource for resource in readable)
+
+
 def _user_data(template: Resource) -> str:
     """What a machine is told, with a word in the place of what is known at deployment only."""
     pieces = template.properties["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Join"][1]
