@@ -40,7 +40,7 @@ class FleetDashboard(Construct):
         return [fleet_metric(name, stage=self._configuration.stage) for name in names]
 
     def _ends(self) -> list[IMetric]:
-        names = (Name.RUNS_GRADED, Name.RUNS_ERRORED, Name.TRIALS_PREEMPTED)
+        names = (Name.RUNS_GRADED, Name.RUNS_ERRORED, Name.TRIALS_PREEMPTED, Name.UNCLASSIFIED_ENDINGS)
         return [fleet_metric(name, stage=self._configuration.stage, statistic="Sum") for name in names]
 
     def _group(self) -> list[IMetric]:
