@@ -142,6 +142,7 @@ class Machines:
 @contextmanager
 def machines(engine: Engine, *, sqs_url: str, metadata: Metadata, metadata_url: str, root: Path) -> Iterator[Machines]:
     """A place without workers; at its end it has none any more. The endpoint, which has our queues, is its alone."""
+    (root / "shared").mkdir()
     urls = queue_urls(sqs_url)
     client = sqs_client(endpoint_url=sqs_url, region=REGION, access_key="key")
     place = Machines(
@@ -157,7 +158,7 @@ def machines(engine: Engine, *, sqs_url: str, metadata: Metadata, metadata_url: 
             "FLOTILLA_QUEUE_URL": urls[Priority.NORMAL],
             "FLOTILLA_QUEUE_HIGH_URL": urls[Priority.HIGH],
             "FLOTILLA_SHARED": str(root / "shared"),
-            "FLOTILLA_SLOTS": "12",
+            "FLOTILLA_SLOTS": "6",  # so few are asked for with short polls
             "FLOTILLA_ENVIRONMENT": "sandbox",
             "AWS_ENDPOINT_URL": sqs_url,
             "AWS_REGION": REGION,

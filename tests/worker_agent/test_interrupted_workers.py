@@ -12,6 +12,8 @@ from flotilla.layout import BundleFormat
 from flotilla.local.metadata import Metadata, serving
 from flotilla.local.queues import queue_options
 from tests.api.bundle import TASK
+from tests.auto_scaling import HOOK, NAME, AutoScaling
+from tests.auto_scaling_endpoint import serving as serving_group
 from tests.conftest import StartSqs
 from tests.worker_agent.machines import Machines, machines
 
@@ -107,3 +109,59 @@ def test_told_to_stop_it_waits_for_the_drain_time_unless_told_twice(place: Machi
     stopped = place.worker("i-1")
     assert stopped is not None
     assert stopped.state == "stopped"
+
+
+@pytest.fixture
+def group() -> Iterator[tuple[AutoScaling, dict[str, str]]]:
+    """A group of two, and what its members' workers are told of it."""
+    aws = AutoScaling(desired=2)
+    with serving_group(aws) as url:
+        yield aws, {"FLOTILLA_GROUP": NAME, "FLOTILLA_LIFECYCLE_HOOK": HOOK, "AWS_ENDPOINT_URL_AUTO_SCALING": url}
+
+
+def test_an_idle_member_of_a_group_leaves_it_and_lets_its_machine_go(
+    place: Machines, group: tuple[AutoScaling, dict[str, str]]
+) -> None:
+    aws, told = group
+    worker = place.start("i-1", FLOTILLA_IDLE_SECONDS_NEVER_WORKED="1", **told)
+    place.until(lambda: aws.terminating() == ["i-1"], "it leaves")
+    assert (aws.desired, aws.in_service()) == (1, ["i-2"])
+    assert worker.poll() is None, "it waits for its machine's end"
+    place.metadata.set_lifecycle("Terminated", "i-1")
+    assert worker.wait(30) == 0
+    assert (aws.desired, aws.gone, aws.calls[-1]) == (1, ["i-1"], ("complete", "i-1"))
+
+
+def test_a_member_that_its_group_ends_finishes_what_it_has_while_the_group_waits(
+    place: Machines, group: tuple[AutoScaling, dict[str, str]]
+) -> None:
+    aws, told = group
+    gate = place.gate()
+    (running,) = place.submit(gate.task)
+    worker = place.start("i-1", FLOTILLA_DRAIN_SECONDS="0", **told)
+    place.until(lambda: place.has_begun(running), "it runs")
+    aws.begin_termination("i-1")
+    place.metadata.set_lifecycle("Terminated", "i-1")
+    place.until(lambda: ("heartbeat", "i-1") in aws.calls, "it has the group wait")
+    gate.open()
+    place.until(lambda: aws.gone == ["i-1"], "it lets its machine go")
+    assert worker.wait(30) == 0
+    assert [trial.state for trial in place.trials(running)] == ["graded"]
+    assert aws.calls == [("heartbeat", "i-1"), ("complete", "i-1")]
+
+
+def test_a_worker_whose_nursery_dies_ends_its_trials_and_itself_so_that_it_is_started_anew(place: Machines) -> None:
+    gate = place.gate()
+    (running,) = place.submit(gate.task)
+    worker = place.start("i-1")
+    place.until(lambda: place.has_begun(running), "it runs")
+    (nursery,) = children(worker.pid)
+    trials = children(nursery)
+    assert trials
+    os.kill(nursery, signal.SIGKILL)
+    assert worker.wait(30) == 1
+    place.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in trials), "its trials are gone")
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
