@@ -31,11 +31,13 @@ class Done:
 class Absence:
     """A time during which a worker could not work; without an end, that incarnation of it never came back.
 
-    Where it is `deadly` the trials that it had are lost.
+    Where it is `deadly` the trials that it had are lost, those too that it claimed until the blow was `struck`: to end
+    all processes of a busy machine takes a moment.
     """
 
     worker: str
     begins: float
+    struck: float | None = None
     ends: float | None = None
     deadly: bool = True
 
@@ -156,14 +158,16 @@ class Injuries:
     def _kill(self, injury: Injury) -> None:
         """The supervisor alone: that its trials end too, and are cleared away, is the product's to see to."""
         child, _ = self._victim(injury)
-        self._absent(child.name)
+        absence = self._absent(child.name)
         child.send_signal(signal.SIGKILL)
+        absence.struck = self._clock()
         self._hired_at[injury.seat or 0] = self._clock()
 
     def _lose_machine(self, injury: Injury) -> None:
         child, pid = self._victim(injury)
-        self._absent(child.name)
+        absence = self._absent(child.name)
         host.kill_tree(pid)
+        absence.struck = self._clock()
         self._bury(injury)
 
     def _bury(self, injury: Injury) -> None:
@@ -192,15 +196,17 @@ class Injuries:
 
     def _take_machine(self, injury: Injury) -> None:
         child, pid = self._victim(injury)
-        self._absent(child.name)
+        absence = self._absent(child.name)
         if child.is_running:
             host.kill_tree(pid)
+        absence.struck = self._clock()
         self._bury(injury)
 
     def _freeze(self, injury: Injury) -> None:
         child, pid = self._victim(injury)
         absence = self._absent(child.name)
         stopped = host.stop_tree(pid)
+        absence.struck = self._clock()
         if self._ground.engine is not None:
             self._ground.engine.pause(child.name)
         self._after(injury.seconds, lambda: self._thaw(child.name, stopped, absence))

@@ -42,8 +42,13 @@ def loss_of(trial: Trial, absences: Sequence[Absence]) -> float | None:
         return trial.finished_at
     if trial.state is not TrialState.LOST:
         return None
-    blows = [absence.begins for absence in absences if absence.worker == trial.worker and absence.deadly]
-    return max((at for at in blows if trial.started_at <= at <= (trial.finished_at or inf)), default=None)
+    blows = [absence for absence in absences if absence.worker == trial.worker and absence.deadly]
+    met = (
+        max(blow.begins, trial.started_at)
+        for blow in blows
+        if trial.started_at <= (blow.struck or blow.begins) and blow.begins <= (trial.finished_at or inf)
+    )
+    return max(met, default=None)
 
 
 def free_spans(facts: Facts) -> Iterator[Span]:

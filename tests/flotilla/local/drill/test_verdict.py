@@ -209,3 +209,11 @@ def test_a_percentile_is_one_of_the_values(seconds: list[float], share: float, v
 def test_the_plain_trial_is_never_late() -> None:
     assert [recovery.trial for recovery in recoveries(GOOD)] == [LOST.name]
     assert PLAIN.state is TrialState.GRADED
+
+
+@pytest.mark.parametrize(("claimed_at", "breaches"), [(100.5, set()), (101.5, {"taken back without a cause"})])
+def test_what_a_worker_claims_while_it_is_being_ended_is_lost_with_it(claimed_at: float, breaches: set[str]) -> None:
+    blow = replace(GOOD.absences[0], struck=101.0)
+    claimed = first(trials=[replace(LOST, started_at=claimed_at), AFTER_LOSS])
+    found = broken(replace(claimed, absences=[blow], entries=GOOD.entries[1:]))
+    assert found & {"taken back without a cause"} == breaches
