@@ -17,6 +17,7 @@ READY := .venv/ready
 UV := $(BIN)/uv pip
 WHEELS := .cache/function-wheels
 EMULATOR := .cache/ministack
+OLD_WAY := .cache/celery
 
 .PHONY: help
 help: ## show this list
@@ -52,6 +53,14 @@ synth: $(READY) node_modules/ready $(WHEELS)/ready ## write the CloudFormation t
 rehearse: $(READY) node_modules/ready $(WHEELS)/ready $(EMULATOR)/ready ## deploy it all to emulators on this machine, and try what it promises
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.rehearsal
 
+.PHONY: bench-quick
+bench-quick: $(READY) $(OLD_WAY)/ready ## measure Flotilla beside other ways, in ten minutes at the most
+	@$(call bench,--quick)
+
+.PHONY: bench
+bench: $(READY) $(OLD_WAY)/ready ## measure all of it, which takes about an hour
+	@$(call bench)
+
 .PHONY: snapshot
 snapshot: $(READY) ## take the templates as they are now for those that tests compare with
 	@FLOTILLA_SNAPSHOT=write $(BIN)/python -m pytest --quiet tests/cdk/test_snapshot.py
@@ -70,8 +79,9 @@ lock: $(READY) ## write requirements/ anew from pyproject.toml; UPGRADE=--upgrad
 	lock worker "$${tested[@]}" pyproject.toml --extra worker
 	lock local "$${tested[@]}" pyproject.toml --extra worker --extra local
 	lock cdk "$${tested[@]}" pyproject.toml --extra cdk
-	# It pins what collides with ours, and so has an environment of its own.
+	# These pin what collides with ours, or is not ours to pin, and so have environments of their own.
 	lock emulator --group pyproject.toml:emulator
+	lock bench --group pyproject.toml:bench
 
 $(READY): pyproject.toml requirements/setup.txt requirements/dev.txt
 	@started=$$(date +%s)
@@ -89,6 +99,20 @@ $(WHEELS)/ready: requirements/runtime.txt | $(READY)
 	@rm -rf $(WHEELS)
 	$(UV) install --quiet --python-platform aarch64-manylinux_2_28 --python-version 3.12 --only-binary :all: \
 	    --no-deps --require-hashes --requirement requirements/runtime.txt --target $(WHEELS)/layer/python
+	touch $@
+
+# Real trials want an engine: the one that answers, else on Debian one of their own, ended when they are.
+define bench
+.ci/docker-engine running || trap '.ci/docker-engine stop' EXIT
+variables=$$(.ci/docker-engine start)
+eval "$$variables"
+.ci/bench-tools
+$(BIN)/python -m bench $(1)
+endef
+
+$(OLD_WAY)/ready: requirements/bench.txt | $(READY)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(OLD_WAY)
+	$(UV) sync --quiet --require-hashes --python $(OLD_WAY)/bin/python requirements/bench.txt
 	touch $@
 
 $(EMULATOR)/ready: requirements/emulator.txt | $(READY)

@@ -1,0 +1,110 @@
+"""Many trials at once, by Flotilla's whole pipeline, by `harbor run -n`, by the old way, and what the engine allows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import engine, engine_alone, harbor_command, stack
+from bench.cpu import spending
+from bench.faults import BenchFault
+from bench.figures import Goal
+from bench.measure import Ground, Measure
+from bench.old_way import running as old_way
+from bench.stack import HELLO
+
+OURS = "Flotilla, whole pipeline"
+HARBOR = "harbor run -n"
+OLD_WAY = "Celery, a harbor run each"
+ENGINE = "the engine alone"
+WALL, CPU, RATE = "wall", "CPU of the machine", "runs an hour"
+HOUR = 3600.0
+STOCK_NETWORKS = 30  # an engine whose daemon.json says nothing has room for so many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """So many runs, so many at once."""
+
+    runs: int
+    slots: int
+    rounds: int
+
+    def measure(self, ground: Ground) -> None:
+        """The sides in turn; none has a process left when the next one is timed."""
+        if self.slots > STOCK_NETWORKS:
+            ground.remark(
+                f"Harbor takes a network a trial, and an engine as it comes has {STOCK_NETWORKS}: "
+                "`harbor run` and the old way get this far only by the address pools of this engine"
+            )
+        for number in range(ground.rounds_of(quick=2, full=self.rounds)):
+            self._ours(ground, ground.work / f"stack-{number}")
+            self._harbor(ground, ground.work / f"harbor-{number}")
+            self._old_way(ground, ground.work / f"old-{number}")
+            with self._timed(ground, ENGINE):
+                engine_alone.run(runs=self.runs, at_once=self.slots)
+
+    def _ours(self, ground: Ground, directory: Path) -> None:
+        with stack.running(directory, slots=self.slots) as ours:
+            bundle = ours.upload()
+            ours.finished(ours.order(bundle, runs=1))  # what is done once in a worker's life
+            ours.await_no_containers()
+            with self._timed(ground, OURS):
+                ours.finished(ours.order(bundle, runs=self.runs))
+                ours.await_no_containers()
+
+    def _harbor(self, ground: Ground, out: Path) -> None:
+        with self._timed(ground, HARBOR):
+            harbor_command.run_job(HELLO, out, runs=self.runs, at_once=self.slots)
+
+    def _old_way(self, ground: Ground, out: Path) -> None:
+        commands = [harbor_command.job_command(HELLO, out / str(run), runs=1, at_once=1) for run in range(self.runs)]
+        with old_way.running(out, processes=self.slots) as celery:
+            with self._timed(ground, OLD_WAY):
+                orders = [[command, str(out / f"{run}.log")] for run, command in enumerate(commands)]
+                codes = celery.ask("run_command", orders)["answers"]
+            if any(codes):
+                said = (out / f"{next(run for run, code in enumerate(codes) if code)}.log").read_text()
+                raise BenchFault(f"{sum(map(bool, codes))} of {self.runs} `harbor run` failed:\n{said[-1000:]}")
+        harbor_command.check_graded(out.glob("*/*/*/result.json"), runs=self.runs)
+
+    @contextmanager
+    def _timed(self, ground: Ground, side: str) -> Iterator[None]:
+        with spending() as spent:
+            yield
+        ground.note(side, WALL, spent.wall, unit="s")
+        ground.note(side, RATE, self.runs * HOUR / spent.wall, unit="")
+        ground.note(side, CPU, spent.cpu, unit="s")
+
+
+AGAINST_OTHERS = (
+    Goal(side=OURS, figure=RATE, against=HARBOR, at_least=5),
+    Goal(side=OURS, figure=RATE, against=OLD_WAY, at_least=6),
+    Goal(side=OURS, figure=CPU, against=HARBOR, at_most=0.25),
+    Goal(side=OURS, figure=CPU, against=OLD_WAY, at_most=0.25),
+)
+AGAINST_THE_LIMIT = (Goal(side=OURS, figure=WALL, against=ENGINE, at_most=1.3),)
+
+
+def _check() -> None:
+    engine.check()
+    old_way.check()
+
+
+def _measure(load: Load, *, quick: bool, goals: tuple[Goal, ...]) -> Measure:
+    return Measure(
+        key=f"b{load.slots}",
+        title=f"{load.runs} trials of `hello`, {load.slots} at once",
+        run=load.measure,
+        check=_check,
+        quick=quick,
+        goals=goals,
+    )
+
+
+MEASURES = (
+    _measure(Load(runs=16, slots=8, rounds=3), quick=True, goals=(*AGAINST_OTHERS, *AGAINST_THE_LIMIT)),
+    _measure(Load(runs=16, slots=16, rounds=3), quick=False, goals=(*AGAINST_OTHERS, *AGAINST_THE_LIMIT)),
+    _measure(Load(runs=32, slots=32, rounds=2), quick=False, goals=AGAINST_THE_LIMIT),
+    _measure(Load(runs=60, slots=60, rounds=2), quick=False, goals=AGAINST_THE_LIMIT),
+)
