@@ -5,6 +5,7 @@ A message decides nothing: PostgreSQL does. It may come twice, late, or after it
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import batched
@@ -29,6 +30,7 @@ __all__ = ["Depth", "Message", "QueueUnavailable", "Received", "Refused", "RunQu
 
 BATCH = 10  # SQS takes and gives at most ten messages a call
 LONGEST_WAIT = 20  # seconds that one long poll may last
+SENDERS = 8  # batches sent at a time: one after another, a job of 10,000 runs would wait a thousand answers long
 _THROTTLED = frozenset({"RequestThrottled", "ThrottlingException", "Throttling", "OverLimit", "KmsThrottled"})
 _MISSING = "AWS.SimpleQueueService.NonExistentQueue"  # whoever keeps queues in memory makes them anew after a restart
 _GONE = frozenset({"MessageNotInflight", "InvalidParameterValue", "ReceiptHandleIsInvalid"})
@@ -114,9 +116,10 @@ def _availability() -> Iterator[None]:
 class RunQueue:
     """Both queues of the fleet. Every method may raise `QueueUnavailable`."""
 
-    def __init__(self, client: "SQSClient", *, urls: Mapping[Priority, str]) -> None:
+    def __init__(self, client: "SQSClient", *, urls: Mapping[Priority, str], senders: int = SENDERS) -> None:
         self._client = client
         self._urls = dict(urls)
+        self._senders = senders
 
     @property
     def dead_letters(self) -> "RunQueue":
@@ -130,13 +133,15 @@ class RunQueue:
         accepted before the queue fell silent.
         """
         accepted: list[str] = []
-        for chunk in batched(run_ids, BATCH):
-            try:
-                accepted += self._send_chunk(priority, chunk, group=group)
-            except QueueUnavailable as fault:
-                if not accepted:
-                    raise
-                _log.warning("%d of %d messages were not sent: %s", len(run_ids) - len(accepted), len(run_ids), fault)
+        for chunks in batched(batched(run_ids, BATCH), self._senders):
+            answers = self._send_at_once(priority, chunks, group=group)
+            accepted += (run_id for answer in answers if not isinstance(answer, QueueUnavailable) for run_id in answer)
+            faults = [answer for answer in answers if isinstance(answer, QueueUnavailable)]
+            if faults and not accepted:
+                raise faults[0]
+            if faults:
+                missing = len(run_ids) - len(accepted)
+                _log.warning("%d of %d messages were not sent: %s", missing, len(run_ids), faults[0])
                 break
         return accepted
 
@@ -209,6 +214,22 @@ class RunQueue:
             in_flight=int(counts["ApproximateNumberOfMessagesNotVisible"]),
             delayed=int(counts["ApproximateNumberOfMessagesDelayed"]),
         )
+
+    def _send_at_once(
+        self, priority: Priority, chunks: Sequence[Sequence[str]], *, group: str
+    ) -> list[list[str] | QueueUnavailable]:
+        """What was accepted of each batch, or why the queue did not answer."""
+
+        def send(chunk: Sequence[str]) -> list[str] | QueueUnavailable:
+            try:
+                return self._send_chunk(priority, chunk, group=group)
+            except QueueUnavailable as fault:
+                return fault
+
+        if len(chunks) == 1:
+            return [send(chunks[0])]
+        with ThreadPoolExecutor(len(chunks), thread_name_prefix="sender") as senders:
+            return list(senders.map(send, chunks))
 
     def _send_chunk(self, priority: Priority, run_ids: Sequence[str], *, group: str) -> list[str]:
         """One batch, and once more those of it that SQS, not the sender, was at fault for."""

@@ -39,7 +39,7 @@ def answers(client: "SQSClient") -> Iterator[Stubber]:
 
 @pytest.fixture
 def queue(client: "SQSClient") -> RunQueue:
-    return RunQueue(client, urls={Priority.NORMAL: URL})
+    return RunQueue(client, urls={Priority.NORMAL: URL}, senders=1)  # the answers below are in order
 
 
 def accepted(*places: int) -> list[dict[str, Any]]:
