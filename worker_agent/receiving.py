@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from flotilla.states import TERMINAL, Priority, RunState
 from flotilla.store.leases import Claimed, Refusal, Refused, claim
 from worker_agent.assignment import Assignment
 from worker_agent.equipment import Equipment
+from worker_agent.gathering import Gathering
 from worker_agent.recovery import Recovery
 from worker_agent.roster import Roster
 from worker_agent.slots import Reservation, Slots
@@ -36,6 +37,9 @@ class Receiver:
         self._roster = roster
         self._recovery = recovery
         self._tasks: set[asyncio.Task[None]] = set()
+        self._deletions = Gathering(self._delete_all)
+        self._hidings = Gathering(self._hide_all)
+        self._sendings = Gathering(self._send_all)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ends once `stop` is set and the poll under way has returned.
@@ -121,7 +125,7 @@ class Receiver:
         if refused.refusal in (Refusal.LEASED, Refusal.ELSEWHERE):
             await self._hide(message, seconds=refused.seconds)
         else:
-            await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))
+            await self._deletions.add(message)
 
     async def _answer_ending(self, message: Message, state: RunState) -> None:
         """The old message goes once its run is terminal, or once a newer one is on its way.
@@ -130,14 +134,23 @@ class Receiver:
         """
         self._roster.let_go(message)
         if state not in TERMINAL:
-            await self._equipment.threads.send(lambda: self._equipment.send_again([message.run_id]))
-        await self._equipment.threads.queue(lambda: self._equipment.queue.delete([message]))
+            await self._sendings.add(message.run_id)
+        await self._deletions.add(message)
 
     async def _hide(self, message: Message, *, seconds: int) -> None:
         """For another worker to find; a renewal under way must not hide it for longer."""
         self._roster.let_go(message)
+        await self._hidings.add((message, seconds))
+
+    async def _send_all(self, run_ids: Sequence[str]) -> None:
+        await self._equipment.threads.send(lambda: self._equipment.send_again(run_ids))
+
+    async def _delete_all(self, messages: Sequence[Message]) -> None:
+        await self._equipment.threads.queue(lambda: self._equipment.queue.delete(messages))
+
+    async def _hide_all(self, hidden: Sequence[tuple[Message, int]]) -> None:
         async with self._roster.hiding:
-            await self._equipment.threads.queue(lambda: self._equipment.queue.hide({message: seconds}))
+            await self._equipment.threads.queue(lambda: self._equipment.queue.hide(dict(hidden)))
 
 
 async def _unless_stopped[T](work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
