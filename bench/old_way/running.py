@@ -3,11 +3,12 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,14 @@ def _running(command: Sequence[str], *, log: Path, variables: Mapping[str, str] 
             stderr=subprocess.STDOUT,
             cwd=SOURCE,
             env=variables,
+            start_new_session=True,
         )
     try:
         yield
     finally:
         _end(process)
+        with suppress(ProcessLookupError):  # then it left none of its own behind
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 @contextmanager
