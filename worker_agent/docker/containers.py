@@ -100,6 +100,11 @@ def has_entry_point(image: Mapping[str, Any]) -> bool:
     return bool(image["Config"].get("Entrypoint"))
 
 
+def workdir(image: Mapping[str, Any]) -> str:
+    """Where commands begin in a container of an image, as the engine describes it: no command is needed to ask."""
+    return image["Config"].get("WorkingDir") or "/"
+
+
 async def _create(engine: Engine, plan: ContainerPlan) -> Any:
     words: dict[str, Any] = {"query": {"name": plan.name}, "body": plan.order()}
     try:

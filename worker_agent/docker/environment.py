@@ -28,6 +28,7 @@ from worker_agent.docker.governor import Governor
 from worker_agent.docker.host_access import refuse_files
 from worker_agent.docker.images import Images
 from worker_agent.docker.leftovers import remove_container
+from worker_agent.docker.mounts import opened
 from worker_agent.docker.networks import Network
 from worker_agent.docker.project import Project
 
@@ -108,14 +109,19 @@ class DockerTrialEnvironment(ContainerAccess):
         return f"{self._main_image_name}:{docker_build_context_hash(context=self.environment_dir)}"
 
     async def _start_flat(self, project: Project) -> None:
-        plan = self._plan(await self._flat_image(project))
+        image = await self._flat_image(project)
+        workdir = self.task_env_config.workdir or containers.workdir(image)
+        self.task_env_config = self.task_env_config.model_copy(update={"workdir": workdir})
+        plan = self._plan(image)
         async with self._governor.starting():
             if plan.network == self._network.name:
                 await self._network.ensure(self._engine, self._governor)
             container = self._containers[MAIN_SERVICE_NAME] = await containers.create(self._engine, plan)
             await containers.start(self._engine, container)
         await containers.healthy(self._engine, container)
-        made = await self.ensure_dirs(self._mount_targets(writable_only=True))
+        # A program of the image's own may have ended meanwhile, which a command in the container shows.
+        dirs = opened(self._mounts) if plan.init else self._mount_targets(writable_only=True)
+        made = await self.ensure_dirs(dirs)
         if made and made.return_code != 0:
             await containers.healthy(self._engine, container)  # most often it has ended meanwhile, and says why
         await self._upload_environment_dir_after_start()
