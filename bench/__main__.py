@@ -6,7 +6,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,9 +31,10 @@ def main(arguments: Sequence[str]) -> int:
         _say("\n".join(missing))
         return 2
     outcomes: list[Outcome] = []
+    facts = machine.facts()  # before: its load is that of others
     for measure in chosen:
         outcomes.append(taken(measure, quick=asked.quick, rounds=asked.rounds))
-        report = _report(arguments, outcomes)
+        report = _report(arguments, outcomes, facts=facts)
         _write(asked.out, report)  # after each: an interrupted run keeps what it has
     _print(report.markdown())
     return 1 if any(outcome.fault for outcome in outcomes) else 0
@@ -79,10 +80,10 @@ def taken(measure: Measure, *, quick: bool, rounds: int | None) -> Outcome:
     )
 
 
-def _report(arguments: Sequence[str], outcomes: Sequence[Outcome]) -> Report:
+def _report(arguments: Sequence[str], outcomes: Sequence[Outcome], *, facts: Mapping[str, str]) -> Report:
     command = shlex.join(["python", "-m", "bench", *arguments])
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Report(command=command, finished_at=now, machine=machine.facts(), outcomes=tuple(outcomes))
+    return Report(command=command, finished_at=now, machine=facts, outcomes=tuple(outcomes))
 
 
 def _write(directory: Path, report: Report) -> None:

@@ -20,6 +20,7 @@ def facts(*, proc: Path = Path("/proc")) -> dict[str, str]:
     return {
         "CPU": f"{_field(proc / 'cpuinfo', 'model name')}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{int(_field(proc / 'meminfo', 'MemTotal').split()[0]) / KIBIBYTES_A_GIBIBYTE:.0f} GiB",
+        "load before": f"{os.getloadavg()[0]:.1f}: what else was running is in all figures",
         "kernel": platform.release(),
         "system": platform.freedesktop_os_release().get("PRETTY_NAME", "unknown"),
         "Docker engine": asyncio.run(_engine()),
