@@ -9,10 +9,13 @@ from typing import Any
 from worker_agent.docker.connection import Connection
 from worker_agent.docker.engine import Body, Engine
 from worker_agent.docker.errors import EngineError
+from worker_agent.kept_text import KeptText
 
 FRAME_HEAD = 8
 REFUSED = 126
 """The exit code that Docker's own command line gives for what could not be executed."""
+
+LONGEST_LINE = 1 << 20
 
 SETTLING_LOOKS = 50
 SETTLING_SECONDS = 0.02
@@ -21,24 +24,30 @@ Listener = Callable[[str], Awaitable[None]]
 
 
 class Lines:
-    """Turns chunks of bytes into text, told to a listener line by line; a line has no longest length."""
+    """Turns chunks of bytes into text, told to a listener line by line.
+
+    Of what is written without end the beginning and the end are kept; a line without end is told in pieces.
+    """
 
     def __init__(self, listener: Listener | None) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._listener = listener
-        self._heard: list[str] = []
+        self._kept = KeptText()
         self._open_line = ""
 
     @property
     def text(self) -> str:
-        return "".join(self._heard)
+        return self._kept.text
 
     async def add(self, chunk: bytes, *, final: bool = False) -> None:
         text = self._decoder.decode(chunk, final)
-        self._heard.append(text)
+        self._kept.add(text)
         if self._listener is None:
             return
         *lines, self._open_line = (self._open_line + text).split("\n")
+        if len(self._open_line) > LONGEST_LINE:
+            await self._listener(self._open_line)
+            self._open_line = ""
         for line in lines:
             await self._listener(f"{line}\n")
         if final and self._open_line:

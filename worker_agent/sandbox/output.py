@@ -5,6 +5,8 @@ import codecs
 import os
 from collections.abc import Awaitable, Callable
 
+from worker_agent.kept_text import KeptText
+
 _CHUNK_BYTES = 65536
 _LATE_SECONDS = 1  # for what is still in the pipe when the command has ended
 
@@ -19,7 +21,7 @@ class Output:
     def __init__(self, on_text: Callable[[str], Awaitable[None]] | None = None) -> None:
         self._on_text = on_text
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._text: list[str] = []
+        self._text = KeptText()
         self._kept = True
         self._reading: asyncio.Task[None] | None = None
         self._transport: asyncio.ReadTransport | None = None
@@ -40,7 +42,7 @@ class Output:
         if self._reading is not None:
             await asyncio.wait([self._reading], timeout=_LATE_SECONDS)
         self._kept = False
-        return "".join(self._text)
+        return self._text.text
 
     async def close(self) -> None:
         """Stop reading."""
@@ -63,6 +65,6 @@ class Output:
 
     async def _take(self, text: str) -> None:
         if text and self._kept:
-            self._text.append(text)
+            self._text.add(text)
             if self._on_text:
                 await self._on_text(text)
