@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from worker_agent.rewards import read_plainly
+
 PRELOADED = ("harbor.trial.trial", "harbor.trial.single_step", "harbor.trial.multi_step", "harbor.agents.oracle")
 """What the nursery imports once for all trials, beside the environment's own module."""
 
@@ -52,7 +54,9 @@ def run(**words: Any) -> int:
 
 async def _run(order: TrialOrder) -> bool:
     from harbor.trial.trial import Trial  # noqa: PLC0415 - the nursery has it; a worker's other code must not load it
+    from harbor.verifier.verifier import Verifier  # noqa: PLC0415
 
+    read_plainly(Verifier)
     trial = await Trial.create(_trial_config(order))
     if trial.task.config.agent.timeout_sec is None:
         trial.task.config.agent.timeout_sec = order.default_agent_seconds  # what steps without a limit inherit
