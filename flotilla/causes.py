@@ -26,6 +26,14 @@ class Cause(StrEnum):
     """Harbor or the worker failed, not the task."""
     TASK_INVALID = "task_invalid"
     """Harbor refuses the task or the agent's settings, or its Compose file asks for what is the host's."""
+    STORAGE_EXCEEDED = "storage_exceeded"
+    """The trial wrote more into its environment than its task declares, or than a trial may."""
+    OUTPUT_EXCEEDED = "output_exceeded"
+    """The trial wrote more logs and artifacts than a trial may."""
+    MEMORY_EXCEEDED = "memory_exceeded"
+    """The trial needed more memory than its task declares, or than a trial may, and the kernel ended what needed it."""
+    PROCESSES_EXCEEDED = "processes_exceeded"
+    """The trial started as many processes as a trial may, and went on."""
     TIME_LIMIT = "time_limit"
     """The trial outlived every limit of its phases together and was stopped."""
     SECRET_MISSING = "secret_missing"  # noqa: S105 - a word, not a secret
@@ -62,7 +70,6 @@ _NAMES: dict[Cause, tuple[str, ...]] = {
     Cause.SANDBOX: (
         "EnvironmentStartTimeoutError", "SandboxBuildFailedError", "SandboxLikelyOutOfMemoryError", "SandboxLostError",
         "SandboxStartError", "ComposeMissingError", "ContainerStartError", "EngineUnavailableError", "EngineError",
-        "MemoryLimitExceededError",
         "ServiceOperationsUnsupportedError", "AddTestsDirError", "DownloadVerifierDirError", "ConnectionRefusedError",
         "GKEExecStreamClosedError", "GKEPodNotFoundError", "SSHAccessError", "VercelScopeError", "_SnapshotNeedsCreate",
     ),
@@ -100,6 +107,10 @@ _NAMES: dict[Cause, tuple[str, ...]] = {
         "ComposeFileError", "FileNotFoundError", "MissingExtraError", "TOMLDecodeError", "ValidationError",
         "ValueError",
     ),
+    Cause.STORAGE_EXCEEDED: ("StorageExceeded",),
+    Cause.OUTPUT_EXCEEDED: ("OutputExceeded",),
+    Cause.MEMORY_EXCEEDED: ("MemoryError", "MemoryExceeded", "MemoryLimitExceededError"),
+    Cause.PROCESSES_EXCEEDED: ("ProcessesExceeded",),
     Cause.TIME_LIMIT: ("TrialTimeLimitExceeded",),
     Cause.SECRET_MISSING: ("SecretMissing",),
     Cause.CANCELLED: ("CancelledError",),
@@ -112,6 +123,7 @@ _BY_MESSAGE: tuple[tuple[str, Cause], ...] = (
     ("could not find an available, non-overlapping", Cause.HOST_RESOURCE),
     ("all predefined address pools have been fully subnetted", Cause.HOST_RESOURCE),
     ("cannot allocate memory", Cause.HOST_RESOURCE),
+    ("file too large", Cause.OUTPUT_EXCEEDED),
     ("toomanyrequests", Cause.IMAGE_UNAVAILABLE),
     ("pull access denied", Cause.TASK_ENVIRONMENT),
     ("manifest unknown", Cause.TASK_ENVIRONMENT),

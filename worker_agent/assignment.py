@@ -14,12 +14,15 @@ from flotilla.states import RunState, TrialState
 from flotilla.store.endings import Ending, LeaseLost, finish
 from flotilla.store.leases import Claimed
 from flotilla.store.logs import Shipped, record_shipped
+from worker_agent.bounds import Bounds, Excess
+from worker_agent.environments import NOTES
 from worker_agent.equipment import Equipment
 from worker_agent.health.room import is_full, measure
 from worker_agent.janitor import remove_trial_objects
 from worker_agent.patience import Patience
 from worker_agent.publication import publish
 from worker_agent.redaction import Redactor
+from worker_agent.sandbox.groups import groups_of
 from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.secret_values import SecretMissing
 from worker_agent.shipping import TrialLogs
@@ -56,10 +59,12 @@ class Assignment:
         self.ending: Ending | None = None
         """How the trial itself ended, once it has, whatever becomes of its files."""
         self._equipment = equipment
-        self._scratch = equipment.scratch_of(run.trial_name)
-        self._local = self._scratch / "trials" / run.trial_name
+        self.scratch = equipment.scratch_of(run.trial_name)
+        self.bounds = Bounds.of(checked_task(run), equipment.settings)
+        self._local = self.scratch / "trials" / run.trial_name
         self._shared = equipment.layout.trial(run.job_id, run.number, run.trial_name)
         self._stopped: Stopped | None = None
+        self._excess: Excess | None = None
         self._leaving = False
         self._stop_asked = asyncio.Event()
         self._redactor = Redactor(())
@@ -96,6 +101,11 @@ class Assignment:
         if reason is Stopped.LEASE_LOST:
             self._publishing.end_in(0)
         self._stop_asked.set()
+
+    def exceed(self, excess: Excess) -> None:
+        """Ends the trial for what it used up; the first excess counts."""
+        self._excess = self._excess or excess
+        self.stop(Stopped.LIMIT)
 
     async def ship(self, *, final: bool = False) -> Shipped | None:
         """Ships what the logs grew by, redacted; None if they did not grow."""
@@ -148,11 +158,13 @@ class Assignment:
     def _remains(self, exit_code: int | None) -> Remains:
         return Remains(
             exit_code=exit_code,
-            outcome=self._scratch / "outcome.json",
+            outcome=self.scratch / "outcome.json",
             directory=self._local,
-            process_log=self._scratch / "process.log",
+            process_log=self.scratch / "process.log",
             stopped=self._stopped,
-            disk_full=is_full(measure(self._scratch)),
+            excess=self._excess,
+            notes=self.scratch / NOTES,
+            disk_full=is_full(measure(self.scratch)),
         )
 
     async def _start(self) -> TrialProcess:
@@ -166,14 +178,20 @@ class Assignment:
         task_directory = await self._unless_stopped(equipment.bundles.task(run))
         order = place_order(
             run,
-            scratch=self._scratch,
+            scratch=self.scratch,
             task_directory=task_directory,
             variables=equipment.trial_variables,
             secrets=secrets,
-            environment=equipment.environment_of(run, self._scratch),
+            environment=equipment.environment_of(run, self.scratch),
             build_patience=equipment.build_patience,
         )
-        self._logs = TrialLogs(local=self._local, shared=self._shared, agent=run.agent_name, redactor=self._redactor)
+        self._logs = TrialLogs(
+            local=self._local,
+            shared=self._shared,
+            agent=run.agent_name,
+            redactor=self._redactor,
+            most_bytes=equipment.settings.log_mb << 20,
+        )
         return await equipment.processes.start(order)
 
     def _make_shared(self) -> None:
@@ -225,7 +243,9 @@ class Assignment:
         if self._logs is not None and self._local.is_dir():
             done = self._logs.shipped
             await self._equipment.threads.files(
-                lambda: publish(self._local, self._shared, redactor=self._redactor, shipped=done)
+                lambda: publish(
+                    self._local, self._shared, redactor=self._redactor, shipped=done, most=self.bounds.output
+                )
             )
 
     async def _leave_evidence(self) -> None:
@@ -265,7 +285,9 @@ class Assignment:
     def _remove_scratch(self) -> None:
         if self._logs is not None:
             self._logs.close()
-        remove_scratch(self._scratch)
+        for group in groups_of(self.scratch / "sandbox"):  # of a process that was killed
+            group.remove()
+        remove_scratch(self.scratch)
 
     def _redacted(self, ending: Ending) -> Ending:
         return ending.mapped(

@@ -1,5 +1,6 @@
 """Where trials run: in Docker where an engine answers, else in a sandbox of this host; said plainly either way."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from worker_agent.settings import Wanted, WorkerSettings
 DOCKER_CLASS = "worker_agent.docker.environment:DockerTrialEnvironment"
 SANDBOX_CLASS = "worker_agent.sandbox.environment:SandboxEnvironment"
 LABEL = "flotilla"
+NOTES = "notes.json"  # in a trial's scratch: what its environment says of its end
 CONTAINERS_A_TRIAL = 2  # the agent's, and the verifier's where that is a separate one
 
 
@@ -68,15 +70,23 @@ async def _docker(environ: Mapping[str, str]) -> tuple[Chosen | None, str]:
 
 def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claimed, Path], Mapping[str, Any]]:
     """A function from a run and its scratch directory to Harbor's environment settings for its trial."""
+    most = {"processes": settings.processes, "memory_mb": settings.memory_mb or half_of_the_memory()}
     if chosen.name is Wanted.SANDBOX:
         hidden = [str(path) for path in settings.hidden_paths]
         return lambda _, scratch: {
             "import_path": SANDBOX_CLASS,
-            "kwargs": {"scratch": str(scratch / "sandbox"), "hidden": hidden},
+            "kwargs": {
+                "scratch": str(scratch / "sandbox"),
+                "hidden": hidden,
+                "notes": str(scratch / NOTES),
+                **most,
+            },
         }
-    return lambda run, _: {
+    return lambda run, scratch: {
         "import_path": DOCKER_CLASS,
         "kwargs": {
+            "notes": str(scratch / NOTES),
+            **most,
             "labels": {**worker_labels(settings), f"{LABEL}.run": run.lease.run_id, f"{LABEL}.trial": run.trial_name},
             "network": f"{LABEL}-{settings.worker_name}",
             "subnet": settings.trial_subnet,
@@ -85,6 +95,11 @@ def environment_of(chosen: Chosen, settings: WorkerSettings) -> Callable[[Claime
             "allow_host_access": settings.allow_host_access,
         },
     }
+
+
+def half_of_the_memory() -> int:
+    """Of this host, in megabytes: with it one trial takes no other's host away."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 >> 20
 
 
 def worker_labels(settings: WorkerSettings) -> dict[str, str]:

@@ -8,11 +8,15 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from worker_agent.bounds import MOST_OUTPUT_FILES, Amount
+from worker_agent.plain_files import open_plain
 from worker_agent.redaction import Redactor
-from worker_agent.shipping import open_plain
 
 RESULT = "result.json"
-LARGEST_BYTES = 16 << 30  # a task can make a file of any size out of nothing: a sparse one
+MOST = Amount(bytes=2 << 30, files=MOST_OUTPUT_FILES)  # a task can make files of any size out of nothing: sparse ones
+LARGEST_RESULT_BYTES = 16 << 20  # it becomes a row of the database
+LEFT_OUT = "left_out.txt"
+_MOST_NAMED = 100
 _REDACTED_WHOLE_BYTES = 64 << 20  # larger files are redacted in pieces
 _ITS_OWN_FAULT = frozenset(
     {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY}
@@ -22,17 +26,18 @@ _DRAFT = ".publishing"  # short: a name may have 255 bytes already
 _log = logging.getLogger(__name__)
 
 
-def publish(local: Path, shared: Path, *, redactor: Redactor, shipped: frozenset[str]) -> None:
+def publish(local: Path, shared: Path, *, redactor: Redactor, shipped: frozenset[str], most: Amount = MOST) -> None:
     """Copies what the shipper did not ship. When it returns, every file of the trial is on the disk of the file system.
 
-    Links, sockets and devices stay behind: a reader of the shared tree must not be led out of it. So do files that are
-    too large, which would hold up the run for ever.
+    Links, sockets and devices stay behind: a reader of the shared tree must not be led out of it. So does what is more
+    than `most`, which would hold up the run for ever; `left_out.txt` names it.
     """
     shared.mkdir(parents=True, exist_ok=True)
-    for path in _plain_files(local):
-        relative = path.relative_to(local)
-        if str(relative) != RESULT and str(relative) not in shipped:
-            _copy_or_leave_out(path, shared / relative, within=local, redactor=redactor)
+    chosen, left_out = _chosen(local, shipped=shipped, most=most)
+    for path in chosen:
+        _copy_or_leave_out(path, shared / path.relative_to(local), within=local, redactor=redactor)
+    if left_out:
+        _tell_left_out(shared / LEFT_OUT, left_out, most=most)
     for directory in ("agent", "verifier", "artifacts"):
         (shared / directory).mkdir(exist_ok=True)
     for folder, _, _ in shared.walk():
@@ -46,6 +51,8 @@ def publish(local: Path, shared: Path, *, redactor: Redactor, shipped: frozenset
 def _is_whole(result: Path) -> bool:
     """Whether there is a result to show: on a full disk Harbor leaves an empty file, or half a document."""
     try:
+        if result.stat().st_size > LARGEST_RESULT_BYTES:
+            return False
         json.loads(result.read_bytes())
     except FileNotFoundError:
         return False
@@ -55,7 +62,31 @@ def _is_whole(result: Path) -> bool:
     return True
 
 
-def _plain_files(root: Path) -> Iterator[Path]:
+def _chosen(local: Path, *, shipped: frozenset[str], most: Amount) -> tuple[list[Path], list[str]]:
+    """The files to copy, and the names of those that are too much."""
+    chosen: list[Path] = []
+    left_out: list[str] = []
+    copied = Amount()
+    for path, size in _plain_files(local):
+        name = str(path.relative_to(local))
+        if name == RESULT or name in shipped:
+            continue
+        if (copied + Amount(bytes=size, files=1)).is_past(most):
+            left_out.append(f"{name!r} ({size:,} bytes)")
+        else:
+            copied += Amount(bytes=size, files=1)
+            chosen.append(path)
+    return chosen, left_out
+
+
+def _tell_left_out(place: Path, names: list[str], *, most: Amount) -> None:
+    more = [f"and {len(names) - _MOST_NAMED:,} more"] if len(names) > _MOST_NAMED else []
+    head = f"Files of this trial that are not kept, since they are more than {most}:"
+    place.write_text("\n".join([head, *names[:_MOST_NAMED], *more, ""]))
+
+
+def _plain_files(root: Path) -> Iterator[tuple[Path, int]]:
+    """Every plain file and its size; folders with long paths, which the kernel does not open, hold none."""
     for folder, _, names in os.walk(root):
         for name in sorted(names):
             path = Path(folder, name)
@@ -64,10 +95,8 @@ def _plain_files(root: Path) -> Iterator[Path]:
             except OSError as fault:  # its whole path is longer than the kernel takes
                 _log.warning("%r is left out: %s", str(path), fault)
                 continue
-            if found.st_size > LARGEST_BYTES:
-                _log.warning("%s has %d bytes, which is too much to keep: left out", path, found.st_size)
-            elif stat.S_ISREG(found.st_mode):
-                yield path
+            if stat.S_ISREG(found.st_mode):
+                yield path, found.st_size
 
 
 def _copy_or_leave_out(source: Path, target: Path, *, within: Path, redactor: Redactor) -> None:

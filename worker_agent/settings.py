@@ -33,6 +33,16 @@ class WorkerSettings(QueueSettings):
     """The addresses of this worker's containers; by default one of the engine's pools, which must hold every slot."""
     allow_host_access: bool = False
     """Whether the Compose file of a task may ask for what is the host's; the API has the same setting."""
+    storage_mb: int = field(default=10_240, metadata={"least": 1})
+    """What a trial may write into its environment if its task declares nothing."""
+    output_mb: int = field(default=2_048, metadata={"least": 1})
+    """What a trial may leave as logs and artifacts, and its own process may write."""
+    log_mb: int = field(default=64, metadata={"least": 1})
+    """What is kept of each log of a trial."""
+    processes: int = field(default=4_096, metadata={"least": 1})
+    """How many processes and threads each container of a trial may have, or its sandbox."""
+    memory_mb: int | None = None
+    """What a trial may use if its task declares nothing; by default half of this host's memory."""
     hidden: str = ""
     secrets_file: Path | None = None
     secrets_prefix: str | None = None

@@ -6,49 +6,30 @@ trusted: a task can put a link where its log should be, so no link is followed a
 
 import itertools
 import os
-import stat
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from flotilla.store.logs import Stream
+from worker_agent.plain_files import open_plain
 from worker_agent.redaction import Redactor
 
 READ_BYTES = 1 << 20
 MOST_READS_A_ROUND = 8  # so that one trial that prints without end does not hold up the others
+MOST_BYTES = 64 << 20  # of one log, where nothing else is said
 CLOSE_SECONDS = 5.0  # for a shipment under way; a file system that hangs keeps its files
 
+CUT = "[cut here by Flotilla: this log was longer than the {:,} bytes that are kept of one]\n"
+
 _AGENT_ENDINGS = (".txt", ".log", ".pane", ".jsonl")
-
-
-def open_plain(path: Path, *, within: Path) -> int | None:
-    """A descriptor to read a plain file below `within`, following no link on the way; None if there is none."""
-    try:
-        directory = os.open(within, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:  # Harbor has not made it yet
-        return None
-    try:
-        *folders, name = path.relative_to(within).parts
-        for folder in folders:
-            inner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-            os.close(directory)
-            directory = inner
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-    except OSError:  # not there yet, or a link where none may be
-        return None
-    finally:
-        os.close(directory)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
-    os.close(descriptor)
-    return None
 
 
 @dataclass(slots=True, kw_only=True)
 class _Stream:
     """One log: the file that grows now, what of it waits for its secrets to be complete, and how much was shipped.
 
+    One that is longer than `most_bytes` is cut there, and says so in its last line.
     The descriptor is kept: when Harbor moves a step's log away, its last lines are still read.
     """
 
@@ -56,17 +37,19 @@ class _Stream:
     local: Path
     target: Path
     redactor: Redactor
+    most_bytes: int
     descriptor: int | None = None
     seen: set[int] = field(default_factory=set)
     read: int = 0
     shipped: int = 0
     unshipped: bytes = b""
+    is_cut: bool = False
 
     def advance(self, *, moved: Sequence[Path], final: bool) -> None:
         """Ships what grew; `final` also ships what was held back."""
         self._drain(final=final)
         for path in (self.local / self.name, *moved):
-            if self._turn_to(path):
+            if not self.is_cut and self._turn_to(path):
                 self._drain(final=final)
         if final:
             self._append(self.redactor.whole(self.unshipped))
@@ -100,7 +83,7 @@ class _Stream:
 
     def _drain(self, *, final: bool) -> None:
         """Reads and ships to the end of the file, or as far as one round goes."""
-        if self.descriptor is None:
+        if self.descriptor is None or self.is_cut:
             return
         self._append(self.redactor.prefix(self.unshipped))  # what could not be written must not pile up in memory
         if os.fstat(self.descriptor).st_size < self.read:
@@ -110,8 +93,17 @@ class _Stream:
             self.read += len(data)
             self.unshipped += data
             self._append(self.redactor.prefix(self.unshipped))
+            if self.shipped >= self.most_bytes:
+                self._cut()
+                return
             if len(data) < READ_BYTES:
                 return
+
+    def _cut(self) -> None:
+        """The last line; what comes after it is not even read."""
+        self.unshipped = b""
+        self._append(b"\n" + CUT.format(self.shipped).encode())
+        self.is_cut = True
 
     def _append(self, data: bytes) -> None:
         """Writes at the offset that was reached, so that a write that failed half-way is simply done again."""
@@ -141,6 +133,7 @@ class TrialLogs:
     shared: Path
     agent: str
     redactor: Redactor
+    most_bytes: int = MOST_BYTES
     _streams: dict[Stream, _Stream] = field(default_factory=dict)
     _told: dict[Stream, int] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -186,7 +179,11 @@ class TrialLogs:
         if name is None:
             return None
         self._streams[stream] = _Stream(
-            name=PurePosixPath(name), local=self.local, target=self.shared / name, redactor=self.redactor
+            name=PurePosixPath(name),
+            local=self.local,
+            target=self.shared / name,
+            redactor=self.redactor,
+            most_bytes=self.most_bytes,
         )
         return self._streams[stream]
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flotilla.states import Priority, WorkerState
 from flotilla.store.workers import stop_worker
+from worker_agent.bounds_watch import BoundsWatch
 from worker_agent.equipment import Equipment
 from worker_agent.health.checkup import checks_of, examine, places_of
 from worker_agent.instance_metadata import InstanceMetadata
@@ -60,6 +61,7 @@ class Supervisor:
         self._janitor = Janitor(equipment.settings, equipment.chosen, trials=self._roster.trial_names)
         self._renewal = Renewal(equipment=equipment, roster=self._roster, unfit=lambda: self._recovery.unfit)
         self._shipping = LogShipping(equipment=equipment, roster=self._roster)
+        self._bounds = BoundsWatch(equipment=equipment, roster=self._roster)
         self._receivers = [
             Receiver(priority, equipment=equipment, slots=self._slots, roster=self._roster, recovery=self._recovery)
             for priority in Priority
@@ -122,6 +124,7 @@ class Supervisor:
         yield self._equipment.processes.watch()
         yield self._renewal.run()
         yield self._shipping.run()
+        yield self._bounds.run()
         yield self._recovery.run()
         yield self._janitor.run()
         yield self._watchdog.run()

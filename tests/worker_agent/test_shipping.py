@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from flotilla.store.logs import Stream
-from worker_agent.publication import LARGEST_BYTES, publish
+from worker_agent.bounds import Amount
+from worker_agent.publication import MOST, publish
 from worker_agent.redaction import Redactor
 from worker_agent.shipping import READ_BYTES, TrialLogs
 
@@ -244,10 +245,11 @@ def test_a_file_in_the_place_of_another_kind_is_left_out_and_the_rest_published(
 
 def test_a_file_made_huge_out_of_nothing_is_left_out(trial: Trial) -> None:
     with (trial.local / "artifacts/sparse").open("wb") as sparse:
-        sparse.truncate(LARGEST_BYTES + 1)
+        sparse.truncate(MOST.bytes + 1)
     trial.append("result.json", "{}")
     trial.finish()
     assert not (trial.shared / "artifacts/sparse").exists()
+    assert "'artifacts/sparse'" in trial.read("left_out.txt")
     assert trial.read("result.json") == "{}"
 
 
@@ -268,3 +270,32 @@ def test_a_full_file_system_is_no_fault_of_the_file(trial: Trial, monkeypatch: p
     monkeypatch.setattr("worker_agent.publication.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         trial.finish()
+
+
+def test_a_log_without_end_is_cut_where_its_bound_is_and_says_so(tmp_path: Path) -> None:
+    trial = Trial(tmp_path, secrets=())
+    trial.logs.most_bytes = READ_BYTES
+    trial.append("trial.log", "x" * (3 * READ_BYTES))
+    sizes = [trial.logs.ship(final=final).get(Stream.TRIAL) for final in (False, False, True)]
+    kept = trial.read("trial.log")
+    assert kept.startswith("x" * READ_BYTES)
+    assert kept.endswith("[cut here by Flotilla: this log was longer than the 1,048,576 bytes that are kept of one]\n")
+    assert len(kept) < 2 * READ_BYTES
+    assert sizes == [("trial.log", len(kept)), None, ("trial.log", len(kept))]
+
+
+def test_more_files_than_are_kept_are_named_and_the_result_is_out_all_the_same(tmp_path: Path) -> None:
+    trial = Trial(tmp_path)
+    for number in range(150):
+        trial.append(f"artifacts/{number:03}", "x")
+    trial.append("result.json", "{}")
+    publish(
+        trial.local,
+        trial.shared,
+        redactor=trial.redactor,
+        shipped=frozenset(),
+        most=Amount(bytes=10_000, files=20),
+    )
+    assert len(list((trial.shared / "artifacts").iterdir())) == 20
+    assert "and 30 more" in trial.read("left_out.txt")
+    assert trial.read("result.json") == "{}"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from flotilla.causes import Cause
+from flotilla.causes import INFRASTRUCTURE, Cause
 from flotilla.states import TrialState
 from flotilla.store.endings import Ending
+from worker_agent.bounds import Excess
 from worker_agent.verdict import Remains, Stopped, judge
 
 
@@ -121,3 +122,53 @@ def test_whatever_fails_on_a_full_disk_fails_because_of_it(tmp_path: Path) -> No
 def test_a_reward_stays_one_whatever_became_of_the_disk(tmp_path: Path) -> None:
     ending = _judge(tmp_path, disk_full=True, verifier_result={"rewards": {"reward": 1}}, exception_info=None)
     assert (ending.state, ending.cause) == (TrialState.GRADED, None)
+
+
+CROWDED = Excess(exception="ProcessesExceeded", cause=Cause.PROCESSES_EXCEEDED, message="it had all 300")
+
+
+def test_a_trial_that_was_ended_for_a_limit_errs_for_it_and_counts_as_its_own(tmp_path: Path) -> None:
+    ending = judge(remains_of(tmp_path, stopped=Stopped.LIMIT, excess=CROWDED))
+    assert (ending.state, ending.cause, ending.message) == (
+        TrialState.ERRORED,
+        Cause.PROCESSES_EXCEEDED,
+        "it had all 300",
+    )
+    assert Cause.PROCESSES_EXCEEDED not in INFRASTRUCTURE
+
+
+@pytest.mark.parametrize(
+    ("rewards", "state"), [({"reward": 0.0}, TrialState.GRADED), (None, TrialState.ERRORED)]
+)  # fmt: skip
+def test_what_the_kernel_ended_for_memory_is_named_whether_the_trial_is_graded_or_not(
+    tmp_path: Path, rewards: dict[str, float] | None, state: TrialState
+) -> None:
+    (tmp_path / "notes.json").write_text('{"memory_kills": 1, "memory_mb": 64, "full_at": null}')
+    ending = judge(remains_of(tmp_path, verifier_result={"rewards": rewards}))
+    assert (ending.state, ending.cause) == (state, Cause.MEMORY_EXCEEDED)
+    assert ending.message is not None
+    assert "64 MB of memory" in ending.message
+
+
+def test_a_result_of_gigabytes_is_none(tmp_path: Path) -> None:
+    remains = remains_of(tmp_path, verifier_result={"rewards": {"reward": 1.0}})
+    with (remains.directory / "result.json").open("r+b") as result:
+        result.truncate(1 << 33)
+    assert (judge(remains).state, judge(remains).result) == (TrialState.ERRORED, None)
+
+
+def remains_of(place: Path, *, stopped: Stopped | None = None, excess: Excess | None = None, **result: Any) -> Remains:
+    """Of a trial whose process ended by itself, with this result if any."""
+    directory = place / "task__1"
+    directory.mkdir()
+    if result:
+        (directory / "result.json").write_text(json.dumps(result))
+    return Remains(
+        exit_code=0,
+        outcome=place / "outcome.json",
+        directory=directory,
+        process_log=place / "process.log",
+        stopped=stopped,
+        excess=excess,
+        notes=place / "notes.json",
+    )

@@ -9,16 +9,25 @@ from harbor.constants import MAIN_SERVICE_NAME
 from harbor.environments.base import ExecResult
 from harbor.environments.docker.docker import DockerEnvironment
 
+from worker_agent.control_group import ControlGroup
 from worker_agent.docker import archives, commands
 from worker_agent.docker.engine import Engine
 from worker_agent.docker.errors import EngineError
+from worker_agent.limit_notes import KILLED, LimitNotes
 
 
 class ContainerAccess(DockerEnvironment):
     """The half of the environment that works on containers which run; the other half brings them up and down."""
 
-    def __init__(self, *args: Any, docker_host: str | None = None, **words: Any) -> None:
+    _memory_mb: int
+
+    def __init__(
+        self, *args: Any, docker_host: str | None = None, notes: str | Path | None = None, **words: Any
+    ) -> None:
         super().__init__(*args, **words)
+        self._notes_file = Path(notes) if notes else None
+        self._notes: LimitNotes | None = None
+        self._groups: list[ControlGroup] = []
         self._engine = Engine(docker_host)
         self._containers: dict[str, str] = {}
         """The id of each service's container; a flat trial has `main` only."""
@@ -72,6 +81,8 @@ class ContainerAccess(DockerEnvironment):
             output, code = await asyncio.wait_for(run, timeout_sec or None)
         except TimeoutError:
             raise RuntimeError(f"Command timed out after {timeout_sec} seconds") from None
+        if code == KILLED:
+            self._note_limits()
         return ExecResult(stdout=output or None, return_code=code)
 
     @override
@@ -113,6 +124,16 @@ class ContainerAccess(DockerEnvironment):
         await archives.download(
             self._engine, self._container(service), source=f"{source_dir}/.", target=Path(target_dir)
         )
+
+    def _watch_limits(self, pid: int) -> None:
+        """Look from now on at what the kernel ends or refuses in the container of that first process."""
+        if pid and (group := ControlGroup.of(pid)):
+            self._groups.append(group)
+
+    def _note_limits(self) -> None:
+        if self._notes is None:
+            self._notes = LimitNotes(self._notes_file, memory_mb=self._memory_mb, logger=self.logger)
+        self._notes.look(self._groups)
 
     def _container(self, service: str | None = None) -> str:
         try:

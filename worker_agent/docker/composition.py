@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from harbor.constants import MAIN_SERVICE_NAME
 
+from worker_agent.docker.containers import OOM_SCORE
 from worker_agent.docker.errors import ComposeFileError
 
 STOP_GRACE = "1s"
@@ -56,6 +57,9 @@ class Additions:
 
     labels: Mapping[str, str]
     pids_limit: int
+    memory_mb: int
+    """What services may use that say nothing of it; `main` may use what the task declares."""
+    memory_mb_of_main: int
     log_max_size: str
 
 
@@ -89,6 +93,11 @@ def overlay(
             services[name]["logging"] = _logging(service, additions=additions)
         if not _limits_processes(service):
             services[name]["pids_limit"] = additions.pids_limit
+        if not _limits_memory(service):
+            of_main = name == MAIN_SERVICE_NAME
+            services[name]["mem_limit"] = f"{additions.memory_mb_of_main if of_main else additions.memory_mb}m"
+        if "oom_score_adj" not in service:
+            services[name]["oom_score_adj"] = OOM_SCORE
         if name in images:
             services[name] |= {"image": images[name], "pull_policy": "missing"}
         elif "build" in service:  # an image of this trial alone
@@ -109,8 +118,15 @@ def _logging(service: Mapping[str, Any], *, additions: Additions) -> dict[str, A
 
 
 def _limits_processes(service: Mapping[str, Any]) -> bool:
-    limits = _mapping(_mapping(_mapping(service.get("deploy")).get("resources")).get("limits"))
-    return "pids_limit" in service or "pids" in limits
+    return "pids_limit" in service or "pids" in _limits(service)
+
+
+def _limits_memory(service: Mapping[str, Any]) -> bool:
+    return "mem_limit" in service or "memory" in _limits(service)
+
+
+def _limits(service: Mapping[str, Any]) -> dict[str, Any]:
+    return _mapping(_mapping(_mapping(service.get("deploy")).get("resources")).get("limits"))
 
 
 def _of_main(service: Mapping[str, Any], *, init: bool) -> dict[str, Any]:

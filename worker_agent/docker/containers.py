@@ -15,6 +15,8 @@ KEEPALIVE = ("sh", "-c", "sleep infinity")
 """The command that Harbor gives the containers of trials; an image's entry point stays in front of it."""
 
 MEGABYTE = 1 << 20
+OOM_SCORE = 500
+"""Trials go first when the host's memory runs out: before its own programs, long before the worker."""
 NANO_CPUS = 1_000_000_000
 NAME_TAKEN = 409
 LAST_WORDS = 40
@@ -44,6 +46,7 @@ class ContainerPlan:
         host = {
             "Init": self.init,
             "PidsLimit": self.pids_limit,
+            "OomScoreAdj": OOM_SCORE,
             "NetworkMode": self.network,
             "ExtraHosts": list(self.extra_hosts),
             "Binds": [_bind(mount) for mount in self.mounts if _is_plain_bind(mount)],
@@ -71,13 +74,13 @@ async def create(engine: Engine, plan: ContainerPlan) -> str:
     return str(made["Id"])
 
 
-async def start(engine: Engine, container: str) -> None:
-    """Start it and see it run. Raises `ContainerStartError`."""
+async def start(engine: Engine, container: str) -> int:
+    """Start it and see it run; its first process. Raises `ContainerStartError`."""
     try:
         await to_its_end(engine.json("POST", f"/containers/{container}/start"))
     except EngineError as error:
         raise ContainerStartError(f"the container cannot be started: {error.message}") from error
-    await _running(engine, container)
+    return int((await _running(engine, container))["Pid"])
 
 
 async def healthy(engine: Engine, container: str) -> None:
@@ -93,6 +96,11 @@ async def healthy(engine: Engine, container: str) -> None:
                 raise ContainerStartError("the health check of the container's image says that it is unhealthy")
             case _:
                 return
+
+
+async def first_process(engine: Engine, container: str) -> int:
+    """The process id of its first process; 0 if it has ended."""
+    return int((await engine.json("GET", f"/containers/{container}/json"))["State"]["Pid"])
 
 
 def has_entry_point(image: Mapping[str, Any]) -> bool:

@@ -32,6 +32,9 @@ from worker_agent.docker.mounts import opened
 from worker_agent.docker.networks import Network
 from worker_agent.docker.project import Project
 
+LOG_MAX_SIZE = "1m"
+"""Of what a container's own first program writes; commands in it have their output elsewhere."""
+
 WORKER = "flotilla.worker"
 """The only label that a network gets which trials share."""
 
@@ -56,16 +59,21 @@ class DockerTrialEnvironment(ContainerAccess):
         network: str = "bridge",
         subnet: str | None = None,
         containers_at_once: int = 1,
-        pids_limit: int = 4096,
-        log_max_size: str = "1m",
+        processes: int = 4096,
+        memory_mb: int = 4096,
         allow_host_access: bool = False,
         **words: Any,
     ) -> None:
         # Harbor asks for capabilities while it initialises.
         self._is_cut_off = _is_cut_off(**words)
         super().__init__(*args, **words)
+        self._memory_mb = self._resource_limit_value("memory", auto_mode=ResourceMode.LIMIT) or memory_mb
         self._additions = Additions(
-            labels={**(labels or {}), SESSION: self.session_id}, pids_limit=pids_limit, log_max_size=log_max_size
+            labels={**(labels or {}), SESSION: self.session_id},
+            pids_limit=processes,
+            memory_mb=memory_mb,
+            memory_mb_of_main=self._memory_mb,
+            log_max_size=LOG_MAX_SIZE,
         )
         of_worker = {WORKER: labels[WORKER]} if labels and WORKER in labels else {}
         self._network = Network(name=network, subnet=subnet, labels=of_worker, containers=containers_at_once)
@@ -117,7 +125,7 @@ class DockerTrialEnvironment(ContainerAccess):
             if plan.network == self._network.name:
                 await self._network.ensure(self._engine, self._governor)
             container = self._containers[MAIN_SERVICE_NAME] = await containers.create(self._engine, plan)
-            await containers.start(self._engine, container)
+            self._watch_limits(await containers.start(self._engine, container))
         await containers.healthy(self._engine, container)
         # A program of the image's own may have ended meanwhile, which a command in the container shows.
         dirs = opened(self._mounts) if plan.init else self._mount_targets(writable_only=True)
@@ -146,7 +154,7 @@ class DockerTrialEnvironment(ContainerAccess):
             labels=self._additions.labels,
             mounts=self._mounts,
             cpus=self._resource_limit_value("cpu", auto_mode=ResourceMode.LIMIT),
-            memory_mb=self._resource_limit_value("memory", auto_mode=ResourceMode.LIMIT),
+            memory_mb=self._memory_mb,
             pids_limit=self._additions.pids_limit,
             log_max_size=self._additions.log_max_size,
             init=not containers.has_entry_point(image),
@@ -210,6 +218,8 @@ class DockerTrialEnvironment(ContainerAccess):
                 await project.build(seconds=build_seconds)
             case "up", Project() as project:
                 self._containers = await project.up(command, build_seconds=build_seconds)
+                for container in self._containers.values():
+                    self._watch_limits(await containers.first_process(self._engine, container))
             case "down", _:
                 await self._remove()
             case _:
@@ -244,6 +254,7 @@ class DockerTrialEnvironment(ContainerAccess):
 
     @override
     async def stop(self, delete: bool) -> None:
+        self._note_limits()
         try:
             if self._is_flat:
                 await self._stop_flat()

@@ -15,13 +15,14 @@ from harbor.environments.capabilities import EnvironmentCapabilities, Environmen
 from harbor.environments.definition import COMPOSE_FILE_NAME, DOCKERFILE_NAME, require_agent_environment_definition
 from harbor.models.task.config import NetworkMode, TaskOS
 
+from worker_agent.limit_notes import KILLED, LimitNotes
 from worker_agent.sandbox import availability, filesystem, transfer
 from worker_agent.sandbox.building import Build, Image
 from worker_agent.sandbox.errors import SandboxLostError, SandboxUnsupportedError
 from worker_agent.sandbox.furniture import DEFAULT_WORKDIR
 from worker_agent.sandbox.leftovers import remove_scratch, take_over
 from worker_agent.sandbox.output import Output
-from worker_agent.sandbox.sandbox import Order, Sandbox, may_map_all_users
+from worker_agent.sandbox.sandbox import Confines, Order, Sandbox, may_map_all_users
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TAR_TOLERATED = 1  # a file changed while it was read
@@ -30,13 +31,29 @@ _TAR_TOLERATED = 1  # a file changed while it was read
 class SandboxEnvironment(BaseEnvironment):
     """A trial in Linux namespaces. The task sees this host's programs and none of its data.
 
-    CPU and memory are not limited, so no limit is promised. With a public network it is the host's own: what listens
-    on loopback or on an abstract socket there can be reached, and has to ask for a key.
+    Processes and memory are limited where this host allows control groups, so no limit is promised. With a public
+    network it is the host's own: what listens on loopback or on an abstract socket there can be reached, and has to
+    ask for a key.
     """
 
-    def __init__(self, *args: Any, scratch: Path | str, hidden: Iterable[Path | str] = (), **kwargs: Any) -> None:
-        """`scratch`: a host directory for this trial alone. `hidden`: further host paths that no task may see."""
+    def __init__(
+        self,
+        *args: Any,
+        scratch: Path | str,
+        hidden: Iterable[Path | str] = (),
+        processes: int = 4096,
+        memory_mb: int = 4096,
+        notes: Path | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`scratch`: a host directory for this trial alone. `hidden`: further host paths that no task may see.
+
+        `processes` is the most it may have, `memory_mb` what it may use if the task does not say; `notes` is the file
+        for what its end was about.
+        """
         super().__init__(*args, **kwargs)
+        self._confines = Confines(processes=processes, memory_mb=self.task_env_config.memory_mb or memory_mb)
+        self._notes = LimitNotes(Path(notes) if notes else None, memory_mb=self._confines.memory_mb, logger=self.logger)
         self._place = Path(scratch).absolute() / self.session_id
         self._hidden = [Path(path).absolute() for path in hidden]
         self._image = Image(workdir=self.task_env_config.workdir or DEFAULT_WORKDIR)
@@ -88,7 +105,9 @@ class SandboxEnvironment(BaseEnvironment):
         self._place.mkdir(parents=True)
         binds = [(Path(m["source"]), m["target"], bool(m.get("read_only"))) for m in self._mounts]
         mounts = await asyncio.to_thread(filesystem.build, self._place, hidden=self._hidden, binds=binds)
-        self._sandbox = await Sandbox.open(self._place, mounts=mounts, network=self._network_is_public)
+        self._sandbox = await Sandbox.open(
+            self._place, mounts=mounts, network=self._network_is_public, confines=self._confines
+        )
         await self._build()
         await self._upload_environment_dir_after_start()
 
@@ -96,6 +115,7 @@ class SandboxEnvironment(BaseEnvironment):
     async def stop(self, delete: bool) -> None:
         if self._sandbox is not None:
             sandbox, self._sandbox = self._sandbox, None
+            self._notes.look(sandbox.groups)
             await sandbox.close()
             for mount in self._mounts:
                 if not mount.get("read_only"):
@@ -124,6 +144,8 @@ class SandboxEnvironment(BaseEnvironment):
         try:
             async with asyncio.timeout(timeout_sec or None):
                 code = await self._run(order, output)
+            if code == KILLED:
+                self._notes.look(self._running().groups)
             return ExecResult(stdout=await output.finish() or None, return_code=code)
         except TimeoutError:
             raise RuntimeError(f"Command timed out after {timeout_sec} seconds") from None

@@ -13,5 +13,9 @@ class SandboxBuildError(RuntimeError):
     """A step of the task's Dockerfile failed inside the sandbox; the message has its last lines."""
 
 
+class ProcessesExceeded(RuntimeError):
+    """The sandbox was ended for how many processes it had; the mend is a task that ends what it starts."""
+
+
 class SandboxLostError(RuntimeError):
     """The sandbox ended while a command ran in it: its PID 1 was killed from outside, most often for memory."""

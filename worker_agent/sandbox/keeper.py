@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # importing typing would double the time this program needs t
 # chown, dac_override, fowner, fsetid, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot, setfcap.
 _CAPABILITIES = frozenset({0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31})
 _OOM_SCORE = "500"  # the tasks go first when memory runs out, never the worker that inherits -1000 to them
+_COUNT_SECONDS = 0.5
 _CANNOT_START = 126
 _MESSAGE_BYTES = 65536
 _SET_INTERFACE_FLAGS, _UP_AND_RUNNING = 0x8914, 0x41
@@ -58,7 +59,8 @@ def _serve(channel_fd: int) -> None:
         _tell(channel, {"failed": error.strerror})
         return
     _tell(channel, {"ready": True})
-    Keeper(channel, single_user=plan["single_user"]).serve()
+    most = plan["confines"]["processes"] if plan["confines"] else None
+    Keeper(channel, single_user=plan["single_user"], most_processes=most).serve()
 
 
 def _make_namespaces(channel: socket.socket, *, network: bool) -> None:
@@ -85,17 +87,26 @@ def _move_in(plan: dict[str, Any]) -> None:
     kernel.change_root(plan["root"])
     kernel.hide_from_tracers()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if confines := plan["confines"]:
+        _confine(**confines)
     # From here on every file may be the task's: nothing more is ever imported.
     sys.path.clear()
     sys.meta_path.clear()
 
 
+def _confine(*, processes: int, memory_mb: int) -> None:
+    """What can be limited without a control group: each process's memory, and how many a user has, except root."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
+
+
 class Keeper:
     """Starts, ends and reaps the processes of a sandbox."""
 
-    def __init__(self, channel: socket.socket, *, single_user: bool) -> None:
+    def __init__(self, channel: socket.socket, *, single_user: bool, most_processes: int | None) -> None:
         self._channel = channel
         self._single_user = single_user
+        self._most = most_processes  # None where a control group limits them
         self._jobs: dict[int, int] = {}  # pid of the session leader → number of the order
 
     def serve(self) -> None:
@@ -106,12 +117,21 @@ class Keeper:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         while True:
-            ready, _, _ = select.select([self._channel.fileno(), woken], [], [])
+            patience = None if self._most is None else _COUNT_SECONDS
+            ready, _, _ = select.select([self._channel.fileno(), woken], [], [], patience)
+            if self._is_crowded():
+                return  # and the kernel ends them all
             if woken in ready:
                 os.read(woken, _MESSAGE_BYTES)
                 self._reap()
             if self._channel.fileno() in ready and not self._obey():
                 return
+
+    def _is_crowded(self) -> bool:
+        if self._most is None or (found := len(_processes())) <= self._most:
+            return False
+        _tell(self._channel, {"exceeded": found})
+        return True
 
     def _obey(self) -> bool:
         message, descriptors, _, _ = socket.recv_fds(self._channel, _MESSAGE_BYTES, 4)
@@ -183,7 +203,11 @@ def _become(descriptors: list[int], *, single_user: bool) -> NoReturn:
 
 def _session(leader: int) -> list[int]:
     """The living processes of a session."""
-    return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if _lives_in(pid, session=leader)]  # noqa: PTH208
+    return [pid for pid in _processes() if _lives_in(pid, session=leader)]
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
 
 
 def _lives_in(pid: int, *, session: int) -> bool:

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from worker_agent.sandbox.errors import SandboxLostError, SandboxStartError
+from worker_agent.control_group import ControlGroup
+from worker_agent.sandbox.errors import ProcessesExceeded, SandboxLostError, SandboxStartError
 from worker_agent.sandbox.furniture import HOSTNAME
+from worker_agent.sandbox.groups import name_of
 from worker_agent.sandbox.mounts import Mount
 
 ROOT = "root"  # of the sandbox, below its scratch directory
@@ -40,6 +42,17 @@ class Order:
     user: str | int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confines:
+    """How many processes a sandbox may have, and how much memory."""
+
+    processes: int = 4096
+    memory_mb: int = 4096
+
+
+DEFAULT = Confines()
+
+
 class Sandbox:
     """The namespaces, mounts and processes that live as long as their keeper. Not for use after `close`."""
 
@@ -50,9 +63,16 @@ class Sandbox:
         self._waiting: dict[int, asyncio.Future[int]] = {}
         self._nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._open = True
+        self._exceeded: int | None = None
+        self._group: ControlGroup | None = None
+
+    @property
+    def groups(self) -> list[ControlGroup]:
+        """The control group of its processes; none where this host allows none."""
+        return [self._group] if self._group else []
 
     @classmethod
-    async def open(cls, scratch: Path, *, mounts: Sequence[Mount], network: bool) -> Self:
+    async def open(cls, scratch: Path, *, mounts: Sequence[Mount], network: bool, confines: Confines = DEFAULT) -> Self:
         """Start a sandbox whose `mounts` make its root below `scratch`; `SandboxStartError` if the host refuses."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -64,6 +84,7 @@ class Sandbox:
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         sandbox = cls(ours, keeper)
+        sandbox._confine(name_of(scratch), confines)
         plan = {
             "scratch": str(scratch),
             "root": ROOT,
@@ -71,6 +92,7 @@ class Sandbox:
             "network": network,
             "single_user": not may_map_all_users(),
             "mounts": mounts,
+            "confines": None if sandbox.groups else asdict(confines),  # else the keeper does what it can
         }
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -121,6 +143,20 @@ class Sandbox:
         except TimeoutError:
             self._keeper.kill()
             await self._keeper.wait()
+        if self._group is not None:
+            await asyncio.to_thread(self._group.remove)
+
+    def _confine(self, name: str, confines: Confines) -> None:
+        """Put the keeper, and with it all that it will start, into a group with limits, if this host allows it."""
+        group = ControlGroup.make(name, processes=confines.processes, memory_bytes=confines.memory_mb << 20)
+        if group is None:
+            return
+        try:
+            group.join(self._keeper.pid)
+        except OSError:  # it has ended, which `_settle` will tell, or this group is not for us
+            group.remove()
+        else:
+            self._group = group
 
     async def _settle(self, plan: dict[str, object]) -> None:
         loop = asyncio.get_running_loop()
@@ -148,7 +184,9 @@ class Sandbox:
         with contextlib.suppress(BlockingIOError):  # all that has arrived is read
             while message := self._channel.recv(_MESSAGE_BYTES):
                 answer = json.loads(message)
-                if (ended := self._waiting.get(answer["exited"])) and not ended.done():
+                if "exceeded" in answer:
+                    self._exceeded = answer["exceeded"]
+                elif (ended := self._waiting.get(answer["exited"])) and not ended.done():
                     ended.set_result(answer["code"])
             self._give_up()
 
@@ -157,7 +195,15 @@ class Sandbox:
         asyncio.get_running_loop().remove_reader(self._channel)
         for ended in self._waiting.values():
             if not ended.done():
-                ended.set_exception(SandboxLostError("the sandbox ended while a command ran in it"))
+                ended.set_exception(self._loss())
+
+    def _loss(self) -> RuntimeError:
+        if self._exceeded is None:
+            return SandboxLostError("the sandbox ended while a command ran in it")
+        return ProcessesExceeded(
+            f"the sandbox was ended: it had {self._exceeded:,} processes, more than it may. Let the task end what it "
+            "starts, or raise FLOTILLA_PROCESSES of the workers."
+        )
 
 
 def may_map_all_users() -> bool:

@@ -7,7 +7,7 @@ import pytest
 from worker_agent.docker.composition import Additions, Composition, overlay, read
 from worker_agent.docker.errors import ComposeFileError
 
-ADDITIONS = Additions(labels={"a": "$b"}, pids_limit=10, log_max_size="1m")
+ADDITIONS = Additions(labels={"a": "$b"}, pids_limit=10, memory_mb=20, memory_mb_of_main=30, log_max_size="1m")
 
 
 def of(tmp_path: Path, *documents: str) -> Composition:
@@ -54,8 +54,9 @@ def test_all_that_is_the_tasks_own_is_labelled(tmp_path: Path) -> None:
     assert words["networks"] == {"default": {"labels": labels}, "own": {"labels": labels}}
     assert words["volumes"] == {"data": {"labels": labels}}
     assert words["services"]["guard"] == {"labels": labels}
-    assert words["services"]["db"] == {"labels": labels, "pids_limit": 10}
+    assert words["services"]["db"] == {"labels": labels, "pids_limit": 10, "mem_limit": "20m", "oom_score_adj": 500}
     main = words["services"]["main"]
+    assert main["mem_limit"] == "30m"
     assert (main["image"], main["pull_policy"], main["init"], main["pids_limit"]) == ("m:1", "missing", True, 10)
 
 
@@ -71,6 +72,13 @@ def test_processes_and_logs_of_every_service_have_an_end(tmp_path: Path, own: st
 def test_a_limit_of_processes_that_a_task_states_itself_stays(tmp_path: Path, own: str) -> None:
     composition = of(tmp_path, f"services: {{main: {{{own}}}}}")
     assert "pids_limit" not in overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["main"]
+
+
+@pytest.mark.parametrize("own", ["mem_limit: 1g", "deploy: {resources: {limits: {memory: 1g}}}"])
+def test_a_limit_of_memory_that_a_task_states_itself_stays(tmp_path: Path, own: str) -> None:
+    composition = of(tmp_path, f"services: {{db: {{{own}, oom_score_adj: 900}}}}")
+    words = overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["db"]
+    assert not {"mem_limit", "oom_score_adj"} & words.keys()
 
 
 @pytest.mark.parametrize("own", ["init: false", "entrypoint: /sbin/init"])

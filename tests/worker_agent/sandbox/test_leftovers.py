@@ -92,3 +92,21 @@ def test_taking_over_touches_nothing_that_a_link_points_to(tmp_path: Path) -> No
     take_over(logs)
     assert (logs / "shut" / "program").stat().st_mode & 0o7777 == 0o711
     assert outside.stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_tree_that_no_path_can_name_is_removed_and_taken_over(tmp_path: Path) -> None:
+    place = tmp_path / "deep"
+    place.mkdir()
+    here = os.open(place, os.O_RDONLY)
+    for _ in range(1500):  # past what a path may have, and past what Python climbs
+        os.mkdir("down", dir_fd=here)
+        inner = os.open("down", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+    try:
+        take_over(place)
+        remove_scratch(place)
+        assert not place.exists()
+    finally:
+        subprocess.run(["rm", "-rf", place], check=True)  # pytest could not remove it either
