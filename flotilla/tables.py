@@ -94,6 +94,12 @@ jobs = Table(
     Column("open_runs", Integer, nullable=False),
     Column("state", _enum(JobState, "job_state"), nullable=False, server_default=JobState.RUNNING.value),
     Column("any_cancelled", Boolean, nullable=False, server_default=text("false")),
+    # What has ended, kept by the trigger `tally_ended_runs`: to count a large job's runs at each look would be slow.
+    _tally("graded"),
+    _tally("errored"),
+    _tally("cancelled"),
+    _tally("rewarded"),
+    Column("reward_sum", Double, nullable=False, server_default=text("0")),
     _moment("created_at", now=True),
     _moment("task_filled_at"),
     _moment("cancel_requested_at"),
@@ -154,7 +160,7 @@ runs = Table(
     Index("ix_runs_pending", "not_before", "id", postgresql_where=text("state = 'pending'")),
     Index("ix_runs_lease_until", "lease_until", postgresql_where=text("state = 'running'")),
     Index("ix_runs_worker_id", "worker_id", postgresql_where=text("state = 'running'")),
-    Index("ix_runs_job_id_state", "job_id", "state"),
+    Index("ix_runs_job_id_state_number", "job_id", "state", "number"),
     Index("ix_runs_open", "state", postgresql_where=text("state IN ('pending', 'queued', 'running')")),
     Index("ix_runs_finished_at", "finished_at", "state", postgresql_where=text("finished_at IS NOT NULL")),
 )

@@ -9,19 +9,17 @@ from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn
 from flotilla.store.rows import values_of
 from flotilla.store.shown import Agent, BundleOfJob, Counts, Job, LogFile, Run, RunHistory, Trial, Verdict
 
+# What has ended is the job's own tally; of the rest, what is neither queued nor running is pending.
 _JOBS = """
-    SELECT jobs.*, bundles.sha256, bundles.task_name, tally.*
+    SELECT jobs.*, bundles.sha256, bundles.task_name, open.queued, open.running,
+        jobs.open_runs - open.queued - open.running AS pending,
+        jobs.reward_sum / nullif(jobs.rewarded, 0) AS mean_reward
     FROM ({page}) AS jobs JOIN bundles ON bundles.id = jobs.bundle_id
     CROSS JOIN LATERAL (
-        SELECT count(*) FILTER (WHERE runs.state = 'pending') AS pending,
-            count(*) FILTER (WHERE runs.state = 'queued') AS queued,
-            count(*) FILTER (WHERE runs.state = 'running') AS running,
-            count(*) FILTER (WHERE runs.state = 'graded') AS graded,
-            count(*) FILTER (WHERE runs.state = 'errored') AS errored,
-            count(*) FILTER (WHERE runs.state = 'cancelled') AS cancelled,
-            avg(runs.reward) FILTER (WHERE runs.state = 'graded') AS mean_reward
-        FROM runs WHERE runs.job_id = jobs.id
-    ) AS tally
+        SELECT count(*) FILTER (WHERE runs.state = 'queued') AS queued,
+            count(*) FILTER (WHERE runs.state = 'running') AS running
+        FROM runs WHERE runs.job_id = jobs.id AND runs.state IN ('queued', 'running')
+    ) AS open
     ORDER BY jobs.id DESC
 """
 

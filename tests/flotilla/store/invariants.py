@@ -27,6 +27,10 @@ _JOBS_THAT_MISCOUNT = text("""
     GROUP BY jobs.id
     HAVING jobs.open_runs <> count(runs.id) FILTER (WHERE runs.state IN ('pending', 'queued', 'running'))
         OR jobs.any_cancelled <> (count(runs.id) FILTER (WHERE runs.state = 'cancelled') > 0)
+        OR jobs.graded <> count(runs.id) FILTER (WHERE runs.state = 'graded')
+        OR jobs.errored <> count(runs.id) FILTER (WHERE runs.state = 'errored')
+        OR jobs.cancelled <> count(runs.id) FILTER (WHERE runs.state = 'cancelled')
+        OR jobs.rewarded <> count(runs.reward) OR jobs.reward_sum <> coalesce(sum(runs.reward), 0)
 """)
 
 

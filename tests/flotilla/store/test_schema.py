@@ -9,11 +9,14 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
+from flotilla.causes import Cause
 from flotilla.database import alembic_config, migrate
 from flotilla.layout import BundleFormat
 from flotilla.states import BootOutcome, JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
+from flotilla.store.endings import Ending
 from flotilla.tables import metadata
 from tests.flotilla.fleet import Fleet
+from tests.flotilla.store.invariants import check
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(engine: Engine) -> None:
@@ -74,3 +77,19 @@ def test_a_release_can_be_taken_back_and_come_again(engine: Engine, fleet: Fleet
     migrate(engine)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_jobs_of_an_earlier_release_get_their_tally(engine: Engine, fleet: Fleet) -> None:
+    graded, errored, running, _ = fleet.job(runs=4)
+    worker_id = fleet.worker()
+    leases = [fleet.claimed(run_id, worker_id).lease for run_id in (graded, errored, running)]
+    with engine.begin() as connection:
+        command.downgrade(alembic_config(connection), "0007-1")
+    fleet.finish(leases[0], Ending(state=TrialState.GRADED, rewards={"reward": 0.5}))
+    fleet.finish(leases[1], Ending(state=TrialState.ERRORED, cause=Cause.VERIFIER))
+    migrate(engine)
+    check(fleet)
+    fleet.finish(leases[2], Ending(state=TrialState.GRADED, rewards={"reward": 1.0}))
+    check(fleet)
+    job = fleet.job_row(graded)
+    assert (job.graded, job.errored, job.rewarded, job.reward_sum) == (2, 1, 2, 1.5)
