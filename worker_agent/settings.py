@@ -29,6 +29,8 @@ class WorkerSettings(QueueSettings):
     environment: Wanted = Wanted.AUTO
     governor: Path | None = None
     """What all workers of this host share, for the host-wide limits on the engine; by default one's own scratch."""
+    image_budget_gb: float | None = field(default=None, metadata={"least": 0})
+    """How much of the engine's disk images may take up that were built or pulled for trials; by default half of it."""
     trial_subnet: str | None = None
     """The addresses of this worker's containers; by default one of the engine's pools, which must hold every slot."""
     allow_host_access: bool = False
