@@ -70,6 +70,7 @@ _NAMES: dict[Cause, tuple[str, ...]] = {
     Cause.SANDBOX: (
         "EnvironmentStartTimeoutError", "SandboxBuildFailedError", "SandboxLikelyOutOfMemoryError", "SandboxLostError",
         "SandboxStartError", "ComposeMissingError", "ContainerStartError", "EngineUnavailableError", "EngineError",
+        "NotReachedError", "AnswerLostError", "ImageGoneError",
         "ServiceOperationsUnsupportedError", "AddTestsDirError", "DownloadVerifierDirError", "ConnectionRefusedError",
         "GKEExecStreamClosedError", "GKEPodNotFoundError", "SSHAccessError", "VercelScopeError", "_SnapshotNeedsCreate",
     ),

@@ -1,17 +1,24 @@
-"""Clears away what trials left: those of earlier incarnations at the start, then those that this one does not know."""
+"""Clears away what trials left: those of earlier incarnations at the start, then those that this one does not know.
+
+What could not be removed is tried again in every round; so is what a trial's own end could not remove. The images that
+trials share are kept under their budget.
+"""
 
 import asyncio
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
 from worker_agent.docker.engine import Engine
 from worker_agent.docker.errors import EngineError, EngineUnavailableError
-from worker_agent.docker.leftovers import remove_images, remove_labelled, strays
+from worker_agent.docker.governor import Governor
+from worker_agent.docker.image_budget import ImageBudget
+from worker_agent.docker.leftovers import remove_objects, strays
 from worker_agent.environments import LABEL, Chosen, worker_labels
+from worker_agent.health.room import GIB
 from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.settings import WorkerSettings
 
@@ -29,26 +36,26 @@ class Janitor:
 
     def __init__(self, settings: WorkerSettings, chosen: Chosen, *, trials: Callable[[], Collection[str]]) -> None:
         self._labels = worker_labels(settings)
-        self._host = chosen.docker_host
+        self._engine = Engine(chosen.docker_host) if chosen.docker_host else None
         self._trials = trials
+        self._budget = _budget(settings, self._engine) if self._engine else None
 
     async def run(self) -> None:
         """A round a minute, until it is cancelled; an engine that does not answer is asked in the next one."""
-        while self._host is not None:
+        while self._budget is not None:
             await asyncio.sleep(ROUND_SECONDS)
-            try:
-                await self.clear(older_than=time.time() - GRACE_SECONDS)
-            except (EngineError, EngineUnavailableError) as fault:
-                _log.warning("strays were not removed: %s", fault)
+            await _left_to_the_next_round(self.clear(older_than=time.time() - GRACE_SECONDS), what="strays")
+            await _left_to_the_next_round(self._budget.keep(), what="images beyond their budget")
         await asyncio.Event().wait()  # a sandbox ends with its trial's process; the supervisor's loops end together
 
     async def clear(self, *, older_than: float) -> None:
-        """One round; the moment is in seconds since the epoch."""
-        engine = Engine(self._host)
-        found = await strays(engine, self._labels, of=TRIAL, known=self._trials(), older_than=older_than)
+        """One round; the moment is in seconds since the epoch. What one stray meets holds up no other."""
+        if self._engine is None:
+            return
+        found = await strays(self._engine, self._labels, of=TRIAL, known=self._trials(), older_than=older_than)
         for name in found:
-            for removed in await remove_labelled(engine, {**self._labels, TRIAL: name}):
-                _log.warning("removed %s, a stray of %s", removed, name)
+            removal = _remove_stray(self._engine, name, labels={**self._labels, TRIAL: name})
+            await _left_to_the_next_round(removal, what=f"the strays of {name}")
 
 
 async def clear_leftovers(settings: WorkerSettings, chosen: Chosen) -> None:
@@ -69,23 +76,43 @@ async def clear_place(scratch: Path, *, worker_name: str, docker_host: str | Non
 
 
 async def remove_docker_objects(settings: WorkerSettings, chosen: Chosen) -> None:
-    """Removes this worker's containers, networks, volumes and images; nothing else on the engine has its label."""
+    """Removes this worker's containers, networks, volumes and images; nothing else on the engine has its label.
+
+    What stays, because the engine does not do it now, is removed when a worker of this name starts again.
+    """
     if chosen.docker_host is not None:
-        await _remove_objects(chosen.docker_host, worker_labels(settings))
+        removal = _remove_objects(chosen.docker_host, worker_labels(settings))
+        await _left_to_the_next_round(removal, what="the worker's containers and networks")
 
 
 async def remove_trial_objects(chosen: Chosen, trial_name: str) -> None:
     """Removes what a trial left whose process was killed. An engine that does not answer is left to the next round."""
     if chosen.docker_host is not None:
-        try:
-            await _remove_objects(chosen.docker_host, {TRIAL: trial_name})
-        except (EngineError, EngineUnavailableError) as fault:
-            _log.warning("%s: its containers were not removed: %s", trial_name, fault)
+        removal = _remove_objects(chosen.docker_host, {TRIAL: trial_name})
+        await _left_to_the_next_round(removal, what=f"the containers of {trial_name}")
+
+
+async def _remove_stray(engine: Engine, name: str, *, labels: Mapping[str, str]) -> None:
+    for removed in await remove_objects(engine, labels):
+        _log.warning("removed %s, a stray of %s", removed, name)
+
+
+async def _left_to_the_next_round(work: Awaitable[object], *, what: str) -> None:
+    """Do it; what the engine does not do now is said, and there is a next time."""
+    try:
+        await work
+    except (EngineError, EngineUnavailableError) as fault:
+        _log.warning("%s were not removed: %s", what, fault)
+
+
+def _budget(settings: WorkerSettings, engine: Engine) -> ImageBudget:
+    governor = Governor(directory=settings.governor or settings.scratch / "governor")
+    most = None if settings.image_budget_gb is None else settings.image_budget_gb * GIB
+    return ImageBudget(engine=engine, governor=governor, stock=governor.stock(), most_bytes=most)
 
 
 async def _remove_objects(host: str, labels: dict[str, str]) -> list[str]:
-    engine = Engine(host)
-    removed = await remove_labelled(engine, labels) + await remove_images(engine, labels)
+    removed = await remove_objects(Engine(host), labels)
     for one in removed:
         _log.info("removed %s", one)
     return removed

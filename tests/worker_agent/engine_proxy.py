@@ -1,4 +1,8 @@
-"""A Docker engine that can be broken: its socket behind ours, where container starts fail once that is switched on."""
+"""A Docker engine that can be broken: its socket behind ours, where calls are refused, answered too late or not at all.
+
+`broken` refuses every start of a container. Any other fault is an `Injury` in `injuries`, which both sides may change
+at any time.
+"""
 
 import asyncio
 import json
@@ -6,46 +10,116 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 
 FAULT = "failed to create shim task: OCI runtime create failed: the disk's controller went away"
-_START = re.compile(rb"POST \S*/containers/\S+/start ")
+_START = r"POST \S*/containers/\S+/start "
 _CHUNK = 1 << 16
+_ALWAYS = 1 << 30
+_READY_SECONDS = 30
+
+
+class Kind(Enum):
+    """What becomes of a call."""
+
+    REFUSED = auto()
+    """The engine does not hear of it; the answer is 500 with the injury's words."""
+    LOST = auto()
+    """The engine does it, and the connection ends without its answer."""
+    HUNG = auto()
+    """Nobody hears of it, and nothing is answered."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Injury:
+    """What befalls the next calls, `left` of them, whose request line fits; `met` is how many it has befallen."""
+
+    calls: str
+    kind: Kind
+    words: str = FAULT
+    left: int = _ALWAYS
+    met: int = 0
+
+    def befalls(self, head: bytes) -> bool:
+        """Whether it does; then it has one left less."""
+        if self.left == 0 or not re.match(self.calls.encode(), head):
+            return False
+        self.left -= 1
+        self.met += 1
+        return True
 
 
 class EngineProxy:
-    """`address` is what DOCKER_HOST takes; `broken` may be set at any time."""
+    """`address` is what DOCKER_HOST takes."""
 
     def __init__(self, socket: Path) -> None:
         self.address = f"unix://{socket}"
         self.broken = False
-        self.refused = 0
+        self.injuries: list[Injury] = []
+        self.listens = threading.Event()
+        self._starts = Injury(calls=_START, kind=Kind.REFUSED)
+
+    @property
+    def refused(self) -> int:
+        """How many starts were refused."""
+        return self._starts.met
 
     async def serve(self, socket: Path, engine: Path, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
 
         async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             with closing(writer), suppress(ConnectionError):  # a client that hangs up is its own affair
-                await self._meet(reader, writer, engine=engine)
+                await self._meet(reader, writer, engine=engine, stop=stop)
 
         async with await asyncio.start_unix_server(meet, socket, limit=_CHUNK):
+            self.listens.set()
             await stop.wait()
 
-    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, engine: Path) -> None:
+    async def _meet(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, engine: Path, stop: asyncio.Event
+    ) -> None:
         head = await reader.readline()
-        if self.broken and _START.match(head):
-            self.refused += 1
-            body = json.dumps({"message": FAULT}).encode()
-            writer.write(b"HTTP/1.0 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-            await writer.drain()
-            return
-        there, to_engine = await asyncio.open_unix_connection(engine, limit=_CHUNK)
-        with closing(to_engine):
-            to_engine.write(head)
-            asking = asyncio.create_task(_pass_on(reader, to_engine))
-            await _pass_on(there, writer)
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+        met = next((injury for injury in self._all() if injury.befalls(head)), None)
+        match met.kind if met else None:
+            case Kind.REFUSED if met:
+                body = json.dumps({"message": met.words}).encode()
+                writer.write(b"HTTP/1.0 500 Internal Server Error\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+                await writer.drain()
+            case Kind.HUNG:
+                await _hang(reader, stop)
+            case kind:
+                await _carry_over(head, reader, None if kind is Kind.LOST else writer, engine=engine)
+
+    def _all(self) -> list[Injury]:
+        return [*([self._starts] if self.broken else []), *self.injuries]
+
+
+async def _hang(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
+    """Until the client gives up."""
+    gone, stopped = asyncio.create_task(_read_all(reader)), asyncio.create_task(stop.wait())
+    await asyncio.wait({gone, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (gone, stopped):
+        task.cancel()
+    await asyncio.gather(gone, stopped, return_exceptions=True)
+
+
+async def _read_all(reader: asyncio.StreamReader) -> None:
+    while await reader.read(_CHUNK):
+        continue
+
+
+async def _carry_over(
+    head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None, *, engine: Path
+) -> None:
+    there, to_engine = await asyncio.open_unix_connection(engine, limit=_CHUNK)
+    with closing(to_engine):
+        to_engine.write(head)
+        asking = asyncio.create_task(_pass_on(reader, to_engine))
+        await (_pass_on(there, writer) if writer else _read_all(there))
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,6 +140,7 @@ def proxied(engine: str, socket: Path) -> Iterator[EngineProxy]:
     thread = threading.Thread(target=loop.run_until_complete, args=[serving], name="engine proxy")
     thread.start()
     try:
+        assert proxy.listens.wait(_READY_SECONDS)
         yield proxy
     finally:
         loop.call_soon_threadsafe(stop.set)

@@ -13,6 +13,7 @@ from typing import IO
 
 from worker_agent.docker.engine import Body, Engine
 from worker_agent.docker.errors import EngineError
+from worker_agent.docker.repetition import may_repeat, repeated
 
 HELD_IN_MEMORY = 8 << 20
 TRANSFER_SECONDS = 600.0
@@ -50,9 +51,15 @@ async def download(engine: Engine, container: str, *, source: str, target: Path)
     """
     with tempfile.SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as spool:
         where = f"/containers/{container}/archive"
-        async with engine.opened("GET", where, query={"path": source}, seconds=TRANSFER_SECONDS) as answer:
-            while chunk := await answer.reader.read():
-                spool.write(chunk)
+
+        async def fetch() -> None:
+            spool.seek(0)
+            spool.truncate()
+            async with engine.opened("GET", where, query={"path": source}, seconds=TRANSFER_SECONDS) as answer:
+                while chunk := await answer.reader.read():
+                    spool.write(chunk)
+
+        await repeated(fetch, passes=_passes)
         spool.seek(0)
         into = None if source.endswith("/.") else posixpath.basename(source.rstrip("/"))
         await asyncio.to_thread(_unpack, spool, target, into=into)
@@ -61,9 +68,13 @@ async def download(engine: Engine, container: str, *, source: str, target: Path)
 async def _is_directory(engine: Engine, container: str, *, path: str) -> bool | None:
     """Whether a path in the container, links followed, is a directory; `None` if nothing is there."""
     where = f"/containers/{container}/archive"
+
+    async def look() -> str:
+        async with engine.opened("HEAD", where, query={"path": path}, seconds=engine.call_seconds) as answer:
+            return answer.headers["x-docker-container-path-stat"]
+
     try:
-        async with engine.opened("HEAD", where, query={"path": path}) as answer:
-            stat = json.loads(base64.b64decode(answer.headers["x-docker-container-path-stat"]))
+        stat = json.loads(base64.b64decode(await repeated(look, passes=_passes)))
     except EngineError as error:
         if error.status == 404:
             return None
@@ -71,6 +82,10 @@ async def _is_directory(engine: Engine, container: str, *, path: str) -> bool | 
     if stat["mode"] & GO_MODE_LINK:
         return await _is_directory(engine, container, path=stat["linkTarget"])  # the engine followed it to its end
     return bool(stat["mode"] & GO_MODE_DIR)
+
+
+def _passes(fault: Exception) -> bool:
+    return may_repeat(fault, method="GET", safe=True)  # the same files twice are the same files
 
 
 def _member(path: str) -> str:
@@ -82,10 +97,14 @@ async def _put(engine: Engine, container: str, *, add: Callable[[tarfile.TarFile
     with tempfile.SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as spool:
         await asyncio.to_thread(_pack, spool, add)
         body = Body(kind="application/x-tar", size=spool.tell(), source=spool)
-        spool.seek(0)
         where = f"/containers/{container}/archive"
-        async with engine.opened("PUT", where, query={"path": "/"}, body=body, seconds=TRANSFER_SECONDS):
-            return
+
+        async def send() -> None:
+            spool.seek(0)
+            async with engine.opened("PUT", where, query={"path": "/"}, body=body, seconds=TRANSFER_SECONDS):
+                return
+
+        await repeated(send, passes=_passes)
 
 
 def _pack(spool: IO[bytes], add: Callable[[tarfile.TarFile], None]) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import codecs
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from worker_agent.docker.connection import Connection
 from worker_agent.docker.engine import Body, Engine
-from worker_agent.docker.errors import EngineError
+from worker_agent.docker.errors import EngineError, EngineUnavailableError
 from worker_agent.kept_text import KeptText
 
 FRAME_HEAD = 8
@@ -19,6 +19,10 @@ LONGEST_LINE = 1 << 20
 
 SETTLING_LOOKS = 50
 SETTLING_SECONDS = 0.02
+
+LOOK_SECONDS = 60.0
+LOOKS_MISSED = 2
+"""A command may be silent for hours, an engine may not: asked so often, it fails to answer that many times in a row."""
 
 Listener = Callable[[str], Awaitable[None]]
 
@@ -67,15 +71,15 @@ async def run(
     """Run a command to its end: all it wrote, both streams in the order they came, and its exit code.
 
     There is no time limit in here: who leaves early leaves the command running, as Docker's own command line does.
+    An engine that falls silent meanwhile is noticed: `EngineUnavailableError`.
     What cannot be run (no such program, user or folder, a container that has ended) is an output and an exit code.
     """
     output = Lines(listener)
     order = _order(argv, cwd=cwd, env=env, user=user)
     try:
-        made = await engine.json("POST", f"/containers/{container}/exec", body=order)
-        async for chunk in _started(engine, made["Id"]):
-            await output.add(chunk)
-        await output.add(b"", final=True)
+        # An order whose answer was lost is never started, so another one does no harm.
+        made = await engine.json("POST", f"/containers/{container}/exec", body=order, repeatable=True)
+        await _watched(_followed(engine, made["Id"], output=output), watch=_watch(engine, made["Id"]))
         return output.text, await _exit_code(engine, made["Id"])
     except EngineError as error:
         await output.add(f"{error.message}\n".encode(), final=True)
@@ -93,6 +97,40 @@ def _order(
     if user is not None:
         order["User"] = str(user)
     return order
+
+
+async def _followed(engine: Engine, exec_id: str, *, output: Lines) -> None:
+    async for chunk in _started(engine, exec_id):
+        await output.add(chunk)
+    await output.add(b"", final=True)
+
+
+async def _watch(engine: Engine, exec_id: str) -> None:
+    """Never ends while the engine answers, whatever it answers. Raises `EngineUnavailableError`."""
+    missed = 0
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            await engine.json("GET", f"/exec/{exec_id}/json")
+            missed = 0
+        except EngineError:  # it answers: the container may be on its way out
+            missed = 0
+        except EngineUnavailableError:
+            missed += 1
+            if missed == LOOKS_MISSED:
+                raise
+
+
+async def _watched(work: Coroutine[Any, Any, None], *, watch: Coroutine[Any, Any, None]) -> None:
+    """Do the work, unless the watch ends first with a fault."""
+    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(watch)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done.pop().result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _started(engine: Engine, exec_id: str) -> AsyncIterator[bytes]:

@@ -8,26 +8,29 @@ import asyncio
 import socket
 from contextlib import suppress
 
+from worker_agent.docker.errors import EngineUnavailableError
+
 CHUNK = 1 << 18
 
 
 class Connection:
     """A stream socket of our own; what was received and not yet asked for is kept here."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, quiet_seconds: float | None = None) -> None:
         self._socket = sock
+        self._quiet_seconds = quiet_seconds
         self._held = bytearray()
 
     @classmethod
-    async def open(cls, path: str) -> "Connection":
-        """Connect, or raise `OSError`."""
+    async def open(cls, path: str, *, quiet_seconds: float | None = None) -> "Connection":
+        """Connect, or raise `OSError`. Who waits longer than `quiet_seconds` meets an `EngineUnavailableError`."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             await asyncio.get_running_loop().sock_connect(sock, path)
         except BaseException:
             sock.close()
             raise
-        return cls(sock)
+        return cls(sock, quiet_seconds=quiet_seconds)
 
     def close(self) -> None:
         """Hang up."""
@@ -71,8 +74,15 @@ class Connection:
     async def _receive(self) -> bool:
         chunk = b""
         # A reset comes after all that was sent before it, and is an end like any other.
-        with suppress(ConnectionResetError):
-            chunk = await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
+        limit = asyncio.timeout(self._quiet_seconds)
+        try:
+            async with limit:
+                with suppress(ConnectionResetError):
+                    chunk = await asyncio.get_running_loop().sock_recv(self._socket, CHUNK)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise EngineUnavailableError(f"the Docker engine said nothing for {self._quiet_seconds:g} s") from error
         self._held += chunk
         return bool(chunk)
 

@@ -8,7 +8,7 @@ from typing import Any
 from worker_agent.docker import commands
 from worker_agent.docker.cancellation import to_its_end
 from worker_agent.docker.engine import Engine
-from worker_agent.docker.errors import ContainerStartError, EngineError
+from worker_agent.docker.errors import ContainerStartError, EngineError, ImageGoneError
 from worker_agent.docker.leftovers import remove_container
 
 KEEPALIVE = ("sh", "-c", "sleep infinity")
@@ -18,7 +18,7 @@ MEGABYTE = 1 << 20
 OOM_SCORE = 500
 """Trials go first when the host's memory runs out: before its own programs, long before the worker."""
 NANO_CPUS = 1_000_000_000
-NAME_TAKEN = 409
+NAME_TAKEN, NO_IMAGE = 409, 404
 LAST_WORDS = 40
 HEALTH_SECONDS = 0.5
 
@@ -70,14 +70,15 @@ async def create(engine: Engine, plan: ContainerPlan) -> str:
     try:
         made = await to_its_end(_create(engine, plan))
     except EngineError as error:
-        raise ContainerStartError(f"the container of {plan.image} cannot be made: {error.message}") from error
+        kind = ImageGoneError if error.status == NO_IMAGE else ContainerStartError
+        raise kind(f"the container of {plan.image} cannot be made: {error.message}") from error
     return str(made["Id"])
 
 
 async def start(engine: Engine, container: str) -> int:
     """Start it and see it run; its first process. Raises `ContainerStartError`."""
     try:
-        await to_its_end(engine.json("POST", f"/containers/{container}/start"))
+        await to_its_end(engine.json("POST", f"/containers/{container}/start", repeatable=True))
     except EngineError as error:
         raise ContainerStartError(f"the container cannot be started: {error.message}") from error
     return int((await _running(engine, container))["Pid"])
@@ -114,7 +115,8 @@ def workdir(image: Mapping[str, Any]) -> str:
 
 
 async def _create(engine: Engine, plan: ContainerPlan) -> Any:
-    words: dict[str, Any] = {"query": {"name": plan.name}, "body": plan.order()}
+    # If its answer was lost, it is made already: its name is taken then, and it makes way for the next one.
+    words: dict[str, Any] = {"query": {"name": plan.name}, "body": plan.order(), "repeatable": True}
     try:
         return await engine.json("POST", "/containers/create", **words)
     except EngineError as error:

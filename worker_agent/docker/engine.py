@@ -3,20 +3,23 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import quote, urlencode
 
 from worker_agent.docker.connection import CHUNK, Connection
-from worker_agent.docker.errors import EngineError, EngineUnavailableError
+from worker_agent.docker.errors import AnswerLostError, EngineError, EngineUnavailableError, NotReachedError
+from worker_agent.docker.repetition import may_repeat, repeated
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 OLDEST_API = (1, 41)
 """The version that is asked for: engine 20.10's. A newer engine that no longer speaks it names its own minimum."""
 
 CALL_SECONDS = 60.0
+SAFE_TO_REPEAT = frozenset({"GET", "DELETE"})
+"""What may be asked again though it may have been done: who deletes takes "it is gone" for done."""
 
 
 def socket_path(host: str) -> str:
@@ -51,10 +54,14 @@ class Answer:
 
 
 class Engine:
-    """A client that holds no connection: cheap to make, safe to carry over a fork."""
+    """A client that holds no connection: cheap to make, safe to carry over a fork.
 
-    def __init__(self, host: str | None = None) -> None:
+    A call that says nothing else has `call_seconds`. What passes by itself is asked again, where that is safe.
+    """
+
+    def __init__(self, host: str | None = None, *, call_seconds: float = CALL_SECONDS) -> None:
         self.host = host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+        self.call_seconds = call_seconds
         self._socket = socket_path(self.host)
         self._prefix: str | None = None
 
@@ -65,13 +72,23 @@ class Engine:
         *,
         query: Mapping[str, Any] | None = None,
         body: object = None,
-        seconds: float | None = CALL_SECONDS,
+        seconds: float | None = None,
+        repeatable: bool | None = None,
     ) -> Any:
-        """The answer's JSON, or `None` for an empty one."""
+        """The answer's JSON, or `None` for an empty one, within so many seconds an attempt.
+
+        `repeatable`: whether it may be asked again though it may have been done; by default its method tells.
+        """
         payload = json.dumps(body).encode() if body is not None else b""
         sent = Body(kind="application/json", size=len(payload), source=payload)
-        async with self.opened(method, path, query=query, body=sent, seconds=seconds) as answer:
-            text = await answer.reader.read_all()
+
+        async def ask() -> bytes:
+            limit = self.call_seconds if seconds is None else seconds
+            async with self.opened(method, path, query=query, body=sent, seconds=limit) as answer:
+                return await answer.reader.read_all()
+
+        safe = method in SAFE_TO_REPEAT if repeatable is None else repeatable
+        text = await repeated(ask, passes=lambda fault: may_repeat(fault, method=method, safe=safe))
         return json.loads(text) if text.strip() else None
 
     @asynccontextmanager
@@ -84,16 +101,18 @@ class Engine:
         body: Body | None = None,
         headers: Mapping[str, str] | None = None,
         seconds: float | None = CALL_SECONDS,
+        quiet_seconds: float | None = None,
     ) -> AsyncIterator[Answer]:
         """One request, its answer open for reading; `seconds` bounds all that is done inside, `None` bounds nothing.
 
+        Then `quiet_seconds` bounds every wait for the next bytes, or somebody else must watch over the engine.
         Raises `EngineError` for a refusal, `EngineUnavailableError` if the engine cannot be reached or is too slow.
         """
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 path = await self._versioned(path)
-                with closing(await self._connect()) as connection:
+                with closing(await self._connect(quiet_seconds)) as connection:
                     target = f"{path}?{urlencode(query)}" if query else path
                     await _send(connection, f"{method} {target} HTTP/1.0", body=body, headers=headers or {})
                     yield await _received(connection)
@@ -104,7 +123,7 @@ class Engine:
                 f"the Docker engine at {self.host} did not finish {method} {path} within {seconds} s"
             ) from error
 
-    async def events(self, method: str, path: str, **words: Any) -> AsyncIterator[dict[str, Any]]:
+    async def events(self, method: str, path: str, **words: Any) -> AsyncGenerator[dict[str, Any]]:
         """The JSON lines of a progress stream, as they come."""
         async with self.opened(method, path, **words) as answer:
             while line := await answer.reader.read_line():
@@ -116,11 +135,13 @@ class Engine:
             self._prefix = f"/v{await self._api_version()}"
         return f"{self._prefix}{path}"
 
-    async def _connect(self) -> Connection:
+    async def _connect(self, quiet_seconds: float | None = None) -> Connection:
         try:
-            return await Connection.open(self._socket)
+            return await Connection.open(self._socket, quiet_seconds=quiet_seconds)
         except OSError as error:
-            raise EngineUnavailableError(
+            # An engine that is being restarted has a socket that nobody listens at.
+            kind = NotReachedError if isinstance(error, ConnectionRefusedError) else EngineUnavailableError
+            raise kind(
                 f"no Docker engine answers at {self.host} ({error.strerror or error}): start it, or set DOCKER_HOST"
             ) from error
 
@@ -163,7 +184,7 @@ def _chunks(body: Body | None) -> Iterator[bytes]:
 async def _received(connection: Connection) -> Answer:
     status_line = (await connection.read_line()).split()
     if len(status_line) < 2:
-        raise EngineUnavailableError("the Docker engine closed the connection without an answer")
+        raise AnswerLostError("the Docker engine closed the connection without an answer")
     headers = {}
     while (line := (await connection.read_line()).decode().strip()) != "":
         name, _, text = line.partition(":")

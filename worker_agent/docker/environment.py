@@ -23,7 +23,7 @@ from worker_agent.docker import compose_command, containers
 from worker_agent.docker.access import ContainerAccess
 from worker_agent.docker.commands import Listener
 from worker_agent.docker.composition import Additions, read
-from worker_agent.docker.errors import ComposeMissingError, EngineError, EngineUnavailableError
+from worker_agent.docker.errors import ComposeMissingError, EngineError, EngineUnavailableError, ImageGoneError
 from worker_agent.docker.governor import Governor
 from worker_agent.docker.host_access import refuse_files
 from worker_agent.docker.images import Images
@@ -117,6 +117,19 @@ class DockerTrialEnvironment(ContainerAccess):
         return f"{self._main_image_name}:{docker_build_context_hash(context=self.environment_dir)}"
 
     async def _start_flat(self, project: Project) -> None:
+        try:
+            container, plan = await self._started_flat(project)
+        except ImageGoneError:  # somebody else's clean-up took it between its making and its use
+            container, plan = await self._started_flat(project)
+        await containers.healthy(self._engine, container)
+        # A program of the image's own may have ended meanwhile, which a command in the container shows.
+        dirs = opened(self._mounts) if plan.init else self._mount_targets(writable_only=True)
+        made = await self.ensure_dirs(dirs)
+        if made and made.return_code != 0:
+            await containers.healthy(self._engine, container)  # most often it has ended meanwhile, and says why
+        await self._upload_environment_dir_after_start()
+
+    async def _started_flat(self, project: Project) -> tuple[str, containers.ContainerPlan]:
         image = await self._flat_image(project)
         workdir = self.task_env_config.workdir or containers.workdir(image)
         self.task_env_config = self.task_env_config.model_copy(update={"workdir": workdir})
@@ -126,13 +139,7 @@ class DockerTrialEnvironment(ContainerAccess):
                 await self._network.ensure(self._engine, self._governor)
             container = self._containers[MAIN_SERVICE_NAME] = await containers.create(self._engine, plan)
             self._watch_limits(await containers.start(self._engine, container))
-        await containers.healthy(self._engine, container)
-        # A program of the image's own may have ended meanwhile, which a command in the container shows.
-        dirs = opened(self._mounts) if plan.init else self._mount_targets(writable_only=True)
-        made = await self.ensure_dirs(dirs)
-        if made and made.return_code != 0:
-            await containers.healthy(self._engine, container)  # most often it has ended meanwhile, and says why
-        await self._upload_environment_dir_after_start()
+        return container, plan
 
     async def _flat_image(self, project: Project) -> dict[str, Any]:
         if self._use_prebuilt:
@@ -189,14 +196,16 @@ class DockerTrialEnvironment(ContainerAccess):
         return HostFolder(root=self.environment_dir, own=own)
 
     async def _compose(
-        self, command: Sequence[str], *, listener: Listener | None = None, patience: float = 0
+        self, command: Sequence[str], *, seconds: float, listener: Listener | None = None, patience: float = 0
     ) -> tuple[str, int]:
         folder = self.environment_dir.resolve()
         files = [word for path in self._docker_compose_paths for word in ("-f", str(path.resolve()))]
         argv = ["docker", "compose", "--project-name", self._name, "--project-directory", str(folder), *files, *command]
         env, cwd = self._compose_env_vars(), folder if folder.is_dir() else Path.cwd()
         try:
-            output, code = await compose_command.run(argv, env=env, cwd=cwd, listener=listener, patience=patience)
+            output, code = await compose_command.run(
+                argv, env=env, cwd=cwd, seconds=seconds, listener=listener, patience=patience
+            )
         except FileNotFoundError as fault:
             raise ComposeMissingError(fault) from fault
         if code != 0 and "unknown flag: --project-name" in output:  # said by a command line without the plugin
@@ -223,7 +232,9 @@ class DockerTrialEnvironment(ContainerAccess):
             case "down", _:
                 await self._remove()
             case _:
-                return await super()._run_docker_compose_command(command, check, timeout_sec, stdin_data, on_output)
+                limit = timeout_sec or compose_command.LONGEST_SECONDS
+                work = super()._run_docker_compose_command(command, check, limit, stdin_data, on_output)
+                return await (work if timeout_sec else compose_command.blaming_the_engine(work))
         return ExecResult(return_code=0)
 
     @property
@@ -269,6 +280,7 @@ class DockerTrialEnvironment(ContainerAccess):
                 self._project.folder.cleanup()
             self._project = None
             self._containers.clear()
+            self._images.release()
 
     async def _stop_flat(self) -> None:
         await self.prepare_logs_for_host()

@@ -8,6 +8,14 @@ class EngineUnavailableError(RuntimeError):
     """No engine answers, or not in time: the fault of this host, never of the task."""
 
 
+class NotReachedError(EngineUnavailableError):
+    """Nobody listens at the engine's socket: nothing was asked, and the engine may be on its way up."""
+
+
+class AnswerLostError(EngineUnavailableError):
+    """The connection ended before the answer: what was asked may have been done or not."""
+
+
 class ComposeMissingError(RuntimeError):
     """Dockerfiles and Compose files need `docker compose`, and this host does not have it."""
 
@@ -43,3 +51,7 @@ class ComposeFileError(RuntimeError):
 
 class ContainerStartError(RuntimeError):
     """A container of the task could not be made or started, or ended at once; the message says what the engine said."""
+
+
+class ImageGoneError(ContainerStartError):
+    """The image of a container that is to be made is not on this host any more: have it again, and try once more."""

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker_agent.docker.stock import Stock
+
 FIRST_LOOK_SECONDS = 0.02
 LONGEST_LOOK_SECONDS = 0.25
 
@@ -33,6 +35,10 @@ class Governor:
     def pulling(self) -> AbstractAsyncContextManager[None]:
         """Room to pull one image."""
         return self._one_of("pulls", self.pulls)
+
+    def stock(self) -> Stock:
+        """The images that are ours, with no use of this caller's yet."""
+        return Stock(directory=self.directory / "images")
 
     def alone(self, name: str) -> AbstractAsyncContextManager[None]:
         """The only one on this host to do the named thing; `name` must be fit for a file's name."""

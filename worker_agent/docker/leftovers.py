@@ -31,13 +31,18 @@ async def remove_images(engine: Engine, labels: Mapping[str, str]) -> list[str]:
     removed = []
     for image in await engine.json("GET", "/images/json", query=_filters(labels)):
         try:
-            await _delete(engine, f"/images/{image['Id']}", force=1)
+            await delete(engine, f"/images/{image['Id']}", force=1)
         except EngineError as error:
             if error.status not in IN_USE:
                 raise
         else:
             removed.append(f"image {(image.get('RepoTags') or [image['Id']])[0]}")
     return removed
+
+
+async def remove_objects(engine: Engine, labels: Mapping[str, str]) -> list[str]:
+    """All of it: containers, networks, volumes, then images; what was removed, as `kind name`."""
+    return await remove_labelled(engine, labels) + await remove_images(engine, labels)
 
 
 async def strays(
@@ -55,7 +60,7 @@ async def strays(
 async def remove_container(engine: Engine, container: str) -> None:
     """Kill a container and remove it with its anonymous volumes; one that is gone is fine."""
     # Under load the engine fails now and then, and a removal under way is a conflict.
-    await _until_it_succeeds(lambda: _delete(engine, f"/containers/{named(container)}", force=1, v=1))
+    await _until_it_succeeds(lambda: delete(engine, f"/containers/{named(container)}", force=1, v=1))
 
 
 def _filters(labels: Mapping[str, str]) -> dict[str, str]:
@@ -68,7 +73,8 @@ async def _all_of(engine: Engine, labels: Mapping[str, str]) -> list[dict[str, A
     filters = _filters(labels)
     containers = await engine.json("GET", "/containers/json", query={"all": 1, **filters})
     networks = await engine.json("GET", "/networks", query=filters)
-    return [*containers, *networks, *((await engine.json("GET", "/volumes", query=filters))["Volumes"] or [])]
+    images = await engine.json("GET", "/images/json", query=filters)
+    return [*containers, *networks, *images, *((await engine.json("GET", "/volumes", query=filters))["Volumes"] or [])]
 
 
 def _made(found: Mapping[str, Any]) -> float:
@@ -82,14 +88,15 @@ async def _remove_all(engine: Engine, filters: Mapping[str, str], *, removed: li
     await asyncio.gather(*(remove_container(engine, container["Id"]) for container in containers))
     removed += [f"container {container['Names'][0].lstrip('/')}" for container in containers]
     for network in await engine.json("GET", "/networks", query=filters):
-        await _delete(engine, f"/networks/{network['Id']}")
+        await delete(engine, f"/networks/{network['Id']}")
         removed.append(f"network {network['Name']}")
     for volume in (await engine.json("GET", "/volumes", query=filters))["Volumes"] or []:
-        await _delete(engine, f"/volumes/{named(volume['Name'])}", force=1)
+        await delete(engine, f"/volumes/{named(volume['Name'])}", force=1)
         removed.append(f"volume {volume['Name']}")
 
 
-async def _delete(engine: Engine, path: str, **query: int) -> None:
+async def delete(engine: Engine, path: str, **query: int) -> None:
+    """Have it gone; what is gone already is fine."""
     try:
         await engine.json("DELETE", path, query=query)
     except EngineError as error:

@@ -7,8 +7,10 @@ from typing import Any
 
 from worker_agent.docker.cancellation import to_its_end
 from worker_agent.docker.engine import Engine, named
-from worker_agent.docker.errors import ContainerStartError, EngineError
+from worker_agent.docker.errors import AnswerLostError, ContainerStartError, EngineError
 from worker_agent.docker.governor import Governor
+from worker_agent.docker.leftovers import delete
+from worker_agent.docker.repetition import repeated
 
 APART = {"com.docker.network.bridge.enable_icc": "false"}
 
@@ -46,7 +48,7 @@ class Network:
         given = await self._given(engine)
         if given.num_addresses >= self.containers + GATEWAY_AND_ENDS:
             return
-        await engine.json("DELETE", f"/networks/{named(self.name)}")
+        await delete(engine, f"/networks/{named(self.name)}")
         if not await self._made_beside(engine, given):
             raise ContainerStartError(self._no_room(given))
 
@@ -68,7 +70,12 @@ class Network:
     async def _create(self, engine: Engine, subnet: str | None) -> None:
         order: dict[str, Any] = {"Name": self.name, "Driver": "bridge", "Options": APART, "Labels": dict(self.labels)}
         order |= {"IPAM": {"Config": [{"Subnet": subnet}]}} if subnet else {}
-        await engine.json("POST", "/networks/create", body=order)
+        await repeated(lambda: self._created(engine, order), passes=lambda fault: isinstance(fault, AnswerLostError))
+
+    async def _created(self, engine: Engine, order: Mapping[str, Any]) -> None:
+        """Nobody else makes it meanwhile; one that is there was made by an order whose answer was lost."""
+        if not await self._is_there(engine):
+            await engine.json("POST", "/networks/create", body=order)
 
     async def _given(self, engine: Engine) -> IPv4Network:
         network = await engine.json("GET", f"/networks/{named(self.name)}")

@@ -17,13 +17,19 @@ from worker_agent.docker.engine import Engine, named
 from worker_agent.docker.errors import ComposeFileError, ContainerStartError
 from worker_agent.docker.governor import Governor
 from worker_agent.docker.host_access import refuse_resolved
-from worker_agent.docker.images import Images, Say
-from worker_agent.docker.leftovers import remove_labelled
+from worker_agent.docker.images import Build, Images, Say
+from worker_agent.docker.leftovers import delete, remove_labelled
+from worker_agent.docker.repetition import compose_may_repeat, pause
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 NUMBER = "com.docker.compose.container-number"
 KEPT_OUTPUT = 4000
+READ_SECONDS = 60.0  # for files alone
+UP_SECONDS = 900.0
+"""For all services to start and say that they are healthy; a task whose build may take longer has as long for this."""
+UP_ATTEMPTS = 3
+BUILD_ATTEMPTS = 2
 PATIENCE_SECONDS = 10.0
 """How long a start that nobody wants any more may take to end by itself; without health checks that is a second."""
 
@@ -32,7 +38,7 @@ class Compose(Protocol):
     """Runs `docker compose` with all files of the project: all it wrote, and its exit code."""
 
     def __call__(
-        self, command: Sequence[str], *, listener: Listener | None = None, patience: float = 0
+        self, command: Sequence[str], *, seconds: float, listener: Listener | None = None, patience: float = 0
     ) -> Awaitable[tuple[str, int]]: ...
 
 
@@ -66,9 +72,9 @@ class Project:
         self._write_overlay(init=False)
         await self._admit()
         if self.composition.is_built_by_content():
-            await self.images.built(list(self._names().values()), build=self._build, seconds=seconds)
+            await self.images.built(list(self._names().values()), build=self._building(seconds), seconds=seconds)
         else:
-            await self.images.rebuilt(self.name, build=self._build, seconds=seconds)
+            await self.images.rebuilt(self.name, build=self._building(seconds), seconds=seconds)
 
     async def up(self, command: Sequence[str], *, build_seconds: float) -> dict[str, str]:
         """Start every service and wait as Compose does; the container of each.
@@ -82,7 +88,7 @@ class Project:
         self._write_overlay(init=await self._may_have_init())
         await self._admit()
         async with self.governor.starting():
-            output, code = await self.compose(command, patience=PATIENCE_SECONDS)
+            output, code = await self._started(command, seconds=max(UP_SECONDS, build_seconds))
         if code != 0:
             ending = output[-KEPT_OUTPUT:].strip()
             raise ContainerStartError(f"docker compose could not start the services:\n{ending}")
@@ -95,26 +101,43 @@ class Project:
             query = {"filters": json.dumps({"reference": [f"{self.name}-*"]})}
             for image in await self.engine.json("GET", "/images/json", query=query):
                 for name in image["RepoTags"]:
-                    await self.engine.json("DELETE", f"/images/{named(name)}")
+                    await delete(self.engine, f"/images/{named(name)}")
 
     async def _admit(self) -> None:
         """Refuse what reaches beyond the task's own containers, by what Compose itself makes of all files."""
         if self.bounds is None:
             return
         resolved = Path(self.folder.name) / "resolved.json"
-        output, code = await self.compose(["config", "--format", "json", "--output", str(resolved)])
+        command = ["config", "--format", "json", "--output", str(resolved)]
+        output, code = await self.compose(command, seconds=READ_SECONDS)
         if code != 0:
             raise ComposeFileError(f"docker compose cannot read the files:\n{output[-KEPT_OUTPUT:].strip()}")
         granted = dict.fromkeys(self.harbors_services, ("NET_ADMIN",))
         refuse_resolved(resolved.read_text(), folder=self.bounds, project=self.name, granted=granted)
 
-    async def _build(self, say: Say) -> int:
-        async def hear(text: str) -> None:
-            if line := text.rstrip():
-                say(line)
+    async def _started(self, command: Sequence[str], *, seconds: float) -> tuple[str, int]:
+        """Compose goes on from what there is, so that it may be asked again."""
+        for attempt in range(1, UP_ATTEMPTS + 1):
+            output, code = await self.compose(command, seconds=seconds, patience=PATIENCE_SECONDS)
+            if code == 0 or attempt == UP_ATTEMPTS or not compose_may_repeat(output):
+                break
+            await pause(attempt)
+        return output, code
 
-        _, code = await self.compose(["build"], listener=hear)
-        return code
+    def _building(self, seconds: float) -> Build:
+        async def build(say: Say) -> int:
+            async def hear(text: str) -> None:
+                if line := text.rstrip():
+                    say(line)
+
+            for attempt in range(1, BUILD_ATTEMPTS + 1):
+                output, code = await self.compose(["build"], seconds=seconds, listener=hear)
+                if code == 0 or attempt == BUILD_ATTEMPTS or not compose_may_repeat(output[-KEPT_OUTPUT:]):
+                    break
+                await pause(attempt)
+            return code
+
+        return build
 
     def _names(self) -> dict[str, str]:
         """The names that we give to what the services build; none where only Compose knows what that is."""
