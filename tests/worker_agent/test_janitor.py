@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import TRIAL_IMAGE
+from tests.worker_agent.engine_proxy import Injury, Kind, proxied
 from worker_agent.docker.engine import Engine
-from worker_agent.docker.leftovers import remove_labelled
+from worker_agent.docker.leftovers import ATTEMPTS, remove_labelled
 from worker_agent.environments import Chosen
 from worker_agent.janitor import GRACE_SECONDS, Janitor, clear_place
 from worker_agent.settings import Wanted, WorkerSettings
@@ -64,6 +66,43 @@ def test_only_what_is_of_this_worker_and_of_no_trial_in_hand_is_a_stray(
     assert left(docker_engine, objects) == {"stray", "in-hand", "shared", "others", "foreign"}, "it is too young"
     asyncio.run(janitor.clear(older_than=time.time() + 5))
     assert left(docker_engine, objects) == {"in-hand", "shared", "others", "foreign"}
+
+
+def test_a_removal_that_failed_is_repeated_in_the_next_rounds_and_holds_up_no_other(
+    docker_engine: str, objects: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    name = next(name for name in objects if name.startswith("stray"))
+    with proxied(docker_engine, tmp_path / "engine.sock") as proxy:
+        proxy.injuries.append(Injury(calls=rf"DELETE \S*/volumes/{name}", kind=Kind.REFUSED, left=ATTEMPTS))
+        janitor = Janitor(
+            settings(tmp_path),
+            Chosen(name=Wanted.DOCKER, reason="", docker_host=proxy.address),
+            trials=set,
+        )
+        asyncio.run(janitor.clear(older_than=time.time() + 5))
+        assert left(docker_engine, objects) == {"stray", "shared", "others", "foreign"}, "the other one is gone"
+        asyncio.run(janitor.clear(older_than=time.time() + 5))
+        assert left(docker_engine, objects) == {"shared", "others", "foreign"}
+
+
+def test_an_image_of_a_trial_alone_is_a_stray_too(docker_engine: str, tmp_path: Path) -> None:
+    engine = Engine(docker_engine)
+    labels = {"flotilla.worker": f"{OURS}-images", "flotilla.trial": "task__built"}
+    changes = [f"LABEL {name}={text}" for name, text in labels.items()]
+    chosen = Chosen(name=Wanted.DOCKER, reason="", docker_host=docker_engine)
+    janitor = Janitor(settings(tmp_path, name=labels["flotilla.worker"]), chosen, trials=set)
+    query = {"filters": json.dumps({"label": [f"flotilla.worker={labels['flotilla.worker']}"]})}
+
+    async def scenario() -> tuple[int, int]:
+        made = await engine.json("POST", "/containers/create", body={"Image": TRIAL_IMAGE, "Cmd": ["true"]})
+        commit = {"container": made["Id"], "repo": "flotilla-test-stray", "tag": uuid.uuid4().hex}
+        await engine.json("POST", "/commit", query={**commit, "changes": "\n".join(changes)})
+        await engine.json("DELETE", f"/containers/{made['Id']}")
+        before = await engine.json("GET", "/images/json", query=query)
+        await janitor.clear(older_than=time.time() + 5)
+        return len(before), len(await engine.json("GET", "/images/json", query=query))
+
+    assert asyncio.run(scenario()) == (1, 0)
 
 
 def test_at_the_start_all_of_this_worker_goes_and_nothing_else_on_the_engine(

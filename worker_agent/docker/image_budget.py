@@ -30,12 +30,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBudget:
-    """`most_bytes` for all images of ours together, by default half of their disk."""
+    """`most_bytes` for all images of ours together, by default half of their disk; and `cache_share` of it beside."""
 
     engine: Engine
     governor: Governor
     stock: Stock
     most_bytes: float | None = None
+    cache_share: float = CACHE_SHARE
     known: dict[str, list[Layer]] = field(default_factory=dict)
     """The layers of images that were looked at before; an image never changes."""
 
@@ -66,7 +67,7 @@ class ImageBudget:
             allowed = allowance(occupied, budget=budget, room=room)
             going = surplus(images, of_others=of_others, allowed=allowed)
             gone = [name for image in going for name in image.names if await self._discard(name)]
-            await self._prune(0 if room is not None and _is_short(room) else CACHE_SHARE * budget)
+            await self._prune(0 if room is not None and _is_short(room) else self.cache_share * budget)
         return gone
 
     async def _images(self) -> tuple[list[Image], set[str]]:
@@ -97,11 +98,12 @@ class ImageBudget:
         if image not in self.known:
             try:
                 history = await self.engine.json("GET", f"/images/{image}/history")
+                contents = (await self.engine.json("GET", f"/images/{image}/json"))["RootFS"].get("Layers") or []
             except EngineError as error:
                 if error.status != 404:  # somebody removed it since it was listed
                     raise
                 return []
-            self.known[image] = layers_of(history)
+            self.known[image] = layers_of(history, contents=contents)
         return self.known[image]
 
     async def _discard(self, name: str) -> bool:
@@ -138,12 +140,18 @@ def allowance(occupied: float, *, budget: float, room: Room | None) -> float:
     return max(0.0, min(budget, occupied - missing if missing else inf, of_inodes))
 
 
-def layers_of(history: Sequence[Mapping[str, Any]]) -> list[Layer]:
-    """The layers of an image, by its history: images that began alike have the beginning of it in common."""
-    layers, chain = [], hashlib.sha256()
+def layers_of(history: Sequence[Mapping[str, Any]], *, contents: Sequence[str]) -> list[Layer]:
+    """The layers of an image: its history, latest first, has their sizes, and `contents`, first first, what they are.
+
+    Images that began alike have the beginning of both in common. The history alone has no more than a second, a
+    command and a size to tell two steps apart; a step that wrote nothing may have a layer or none.
+    """
+    layers: list[Layer] = []
+    chain = hashlib.sha256()
     for step in reversed(history):
         chain.update(f"{step['Created']} {step['Size']} {step['CreatedBy']}\n".encode())
         if step["Size"]:
+            chain.update("".join(contents[len(layers) : len(layers) + 1]).encode())
             layers.append(Layer(key=chain.hexdigest()[:32], size=step["Size"]))
     return layers
 

@@ -8,6 +8,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -46,19 +47,20 @@ class Stock:
             if descriptor is not None:
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        os.utime(descriptor)
+        _mark(descriptor)
         self.held[name] = descriptor
 
     def release(self) -> None:
         """Nothing is in use here any more; now is the last use of what was."""
         while self.held:
             _, descriptor = self.held.popitem()
-            os.utime(descriptor)
+            _mark(descriptor)
             os.close(descriptor)
 
     def enter(self, name: str) -> None:
         """Take down that the image, which is held, is ours."""
         os.pwrite(self.held[name], familiar(name).encode(), 0)
+        _mark(self.held[name])
 
     def listed(self) -> list[Stocked]:
         """Ours, the least recently used first."""
@@ -96,6 +98,12 @@ def familiar(name: str) -> str:
 def _untagged(name: str) -> str:
     head, colon, tag = name.rpartition(":")
     return head if colon and "/" not in tag else name
+
+
+def _mark(descriptor: int) -> None:
+    """Now is its last use. What the kernel itself takes for now may be a few milliseconds old."""
+    now = time.time_ns()
+    os.utime(descriptor, ns=(now, now))
 
 
 def _locked(file: Path, kind: int) -> int | None:

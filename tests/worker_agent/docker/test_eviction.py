@@ -54,10 +54,11 @@ def test_images_that_began_alike_share_layers_and_empty_steps_are_none() -> None
     base = {"Created": 1, "CreatedBy": "base", "Size": 100}
     label = {"Created": 2, "CreatedBy": "LABEL a=1", "Size": 0}
     one, another = ({"Created": 3, "CreatedBy": command, "Size": 7} for command in ("RUN x", "RUN y"))
-    first, second = layers_of([one, label, base]), layers_of([another, label, base])
+    first, second = (layers_of([step, label, base], contents=["b", "x"]) for step in (one, another))
     assert [layer.size for layer in first] == [100, 7]
     assert first[0] == second[0]
     assert first[1].key != second[1].key
+    assert layers_of([one, label, base], contents=["b", "y"])[1].key != first[1].key, "made alike, and not the same"
 
 
 def room(*, free: float, inodes: int = 0, free_inodes: int = 0) -> Room:
