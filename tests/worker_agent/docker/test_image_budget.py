@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.worker_agent.docker.tasks import IMAGE, Runner, TaskSpec, reward, unique
-from worker_agent.docker import containers, environment
+from worker_agent.docker import containers
 from worker_agent.docker.engine import Body, Engine, named
 from worker_agent.docker.governor import Governor
 from worker_agent.docker.image_budget import ImageBudget
@@ -142,7 +142,7 @@ def test_an_image_that_somebody_takes_between_its_making_and_its_use_is_made_aga
             await docker.json("DELETE", f"/images/{named(plan.image)}", query={"force": 1})
         return await create(engine, plan)
 
-    monkeypatch.setattr(environment.containers, "create", create_after_the_thief)
+    monkeypatch.setattr(containers, "create", create_after_the_thief)
     assert reward(asyncio.run(runner.run(TaskSpec(environment=unique(""))))) == 1.0
     assert len(taken) == 1
 
