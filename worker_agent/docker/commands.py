@@ -123,14 +123,14 @@ async def _watch(engine: Engine, exec_id: str) -> None:
 
 async def _watched(work: Coroutine[Any, Any, None], *, watch: Coroutine[Any, Any, None]) -> None:
     """Do the work, unless the watch ends first with a fault."""
-    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(watch)]
+    doing, watching = asyncio.ensure_future(work), asyncio.ensure_future(watch)
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        done.pop().result()
+        await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
+        (doing if doing.done() else watching).result()
     finally:
-        for task in tasks:
+        for task in (doing, watching):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(doing, watching, return_exceptions=True)
 
 
 async def _started(engine: Engine, exec_id: str) -> AsyncIterator[bytes]:
