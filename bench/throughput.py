@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import engine, engine_alone, harbor_command, stack
-from bench.cpu import spending
+from bench.cpu import spending, tree_seconds
 from bench.faults import BenchFault
 from bench.figures import Goal
 from bench.measure import Ground, Measure
@@ -18,6 +18,7 @@ HARBOR = "harbor run -n"
 OLD_WAY = "Celery, a harbor run each"
 ENGINE = "the engine alone"
 WALL, CPU, RATE = "wall", "CPU of the machine", "runs an hour"
+OWN_CPU = "of the CPU: Flotilla's own processes, PostgreSQL included"
 HOUR = 3600.0
 STOCK_NETWORKS = 30  # an engine whose daemon.json says nothing has room for so many
 
@@ -49,9 +50,11 @@ class Load:
             bundle = ours.upload()
             ours.finished(ours.order(bundle, runs=1))  # what is done once in a worker's life
             ours.await_no_containers()
+            own_before = tree_seconds(ours.pid)
             with self._timed(ground, OURS):
                 ours.finished(ours.order(bundle, runs=self.runs))
                 ours.await_no_containers()
+            ground.note(OURS, OWN_CPU, tree_seconds(ours.pid) - own_before, unit="s")
 
     def _harbor(self, ground: Ground, out: Path) -> None:
         with self._timed(ground, HARBOR):
@@ -59,7 +62,7 @@ class Load:
 
     def _old_way(self, ground: Ground, out: Path) -> None:
         commands = [harbor_command.job_command(HELLO, out / str(run), runs=1, at_once=1) for run in range(self.runs)]
-        with old_way.running(out, processes=self.slots) as celery:
+        with old_way.running(out, processes=self.slots, variables=harbor_command.OFFLINE) as celery:
             with self._timed(ground, OLD_WAY):
                 orders = [[command, str(out / f"{run}.log")] for run, command in enumerate(commands)]
                 codes = celery.ask("run_command", orders)["answers"]

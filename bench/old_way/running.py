@@ -50,15 +50,15 @@ def check() -> None:
 
 
 @contextmanager
-def running(work: Path, *, processes: int) -> Iterator[OldWay]:
-    """The old way with so many worker processes, warm: a task has passed through it."""
+def running(work: Path, *, processes: int, variables: Mapping[str, str] | None = None) -> Iterator[OldWay]:
+    """The old way with so many worker processes, warm: a task has passed through it. Its commands get the variables."""
     work.mkdir(parents=True)
     with ExitStack() as stack:
         port = _free_port()
         redis = ["redis-server", "--bind", LOOPBACK, "--port", str(port), "--dir", str(work), "--save", ""]
         stack.enter_context(_running(redis, log=work / "redis.log"))
         _await_listening(port, log=work / "redis.log")
-        variables = {**os.environ, "BENCH_REDIS": f"redis://{LOOPBACK}:{port}/0"}
+        variables = {**os.environ, **(variables or {}), "BENCH_REDIS": f"redis://{LOOPBACK}:{port}/0"}
         worker = [str(CELERY / "celery"), "-A", "bench.old_way.tasks", "worker", "-c", str(processes), "-l", "warning"]
         stack.enter_context(_running(worker, log=work / "worker.log", variables=variables))
         client = stack.enter_context(_client(variables))
