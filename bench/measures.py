@@ -1,6 +1,16 @@
 """All measures, in the order in which they are taken."""
 
-from bench import full_host, one_trial, throughput
+from bench import fan_out, full_host, latency, one_trial, throughput
+from bench.makespan import measuring as makespan
 from bench.measure import Measure
+from bench.reads import measuring as reads
 
-ALL: tuple[Measure, ...] = (one_trial.MEASURE, *throughput.MEASURES, full_host.MEASURE)
+ALL: tuple[Measure, ...] = (
+    one_trial.MEASURE,
+    *throughput.MEASURES,
+    makespan.MEASURE,
+    latency.MEASURE,
+    fan_out.MEASURE,
+    reads.MEASURE,
+    full_host.MEASURE,
+)

@@ -1,0 +1,1 @@
+"""What the API takes to answer when the database holds a million runs."""
