@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -23,6 +24,8 @@ from typing import Any, NoReturn
 
 GRACE_SECONDS = 20.0  # what children get, after SIGTERM, to let Harbor take its containers down
 OOM_SCORE = "500"  # trials go first when memory runs out, never the worker, whose own -1000 they would inherit
+SOFT_LIMITS = {resource.RLIMIT_DATA: 2 << 30, resource.RLIMIT_FSIZE: 4 << 30, resource.RLIMIT_NOFILE: 4096}
+"""What Harbor and an agent on the host need many times over: beyond it, only what a task left can have led them."""
 _PR_SET_PDEATHSIG = 1
 _ORDERS, _REPORTS = 0, 1  # file descriptors
 _NOT_BEGUN = 71  # exit code of a child that did not come to its trial
@@ -58,6 +61,7 @@ def _leave_the_nursery(order: dict[str, Any], nursery: int) -> None:
     if os.getppid() != nursery:
         os._exit(_NOT_BEGUN)
     Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
+    limit_resources()
     os.environ.clear()
     os.environ.update(order["environment"])
     tempfile.tempdir = None  # chosen anew, from the new environment
@@ -65,6 +69,15 @@ def _leave_the_nursery(order: dict[str, Any], nursery: int) -> None:
     for descriptor, instead in ((_ORDERS, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
         os.dup2(instead, descriptor)
     os.closerange(3, 1024)
+
+
+def limit_resources() -> None:
+    """Bounds this process's memory, files and descriptors. A sandbox, which has its own, may take the first two off."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, most in SOFT_LIMITS.items():
+        soft, hard = resource.getrlimit(kind)
+        if soft == resource.RLIM_INFINITY or soft > most:
+            resource.setrlimit(kind, (most, hard))
 
 
 def _run(order: dict[str, Any]) -> int:

@@ -87,6 +87,9 @@ def _move_in(plan: dict[str, Any]) -> None:
     kernel.change_root(plan["root"])
     kernel.hide_from_tracers()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for of_our_parent in (resource.RLIMIT_DATA, resource.RLIMIT_FSIZE):
+        _, hard = resource.getrlimit(of_our_parent)
+        resource.setrlimit(of_our_parent, (hard, hard))
     if confines := plan["confines"]:
         _confine(**confines)
     # From here on every file may be the task's: nothing more is ever imported.
