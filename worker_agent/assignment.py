@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -176,6 +178,8 @@ class Assignment:
         )
         self._redactor = Redactor(secrets.values())
         task_directory = await self._unless_stopped(equipment.bundles.task(run))
+        if checked_task(run).uses_compose:
+            task_directory = await self._unless_stopped(equipment.threads.files(lambda: self._own(task_directory)))
         order = place_order(
             run,
             scratch=self.scratch,
@@ -193,6 +197,10 @@ class Assignment:
             most_bytes=equipment.settings.log_mb << 20,
         )
         return await equipment.processes.start(order)
+
+    def _own(self, task_directory: Path) -> Path:
+        """A copy of the task: a service may mount folders of it and write there, where no other trial must see it."""
+        return shutil.copytree(task_directory, self.scratch / "task", symlinks=True)
 
     def _make_shared(self) -> None:
         self._shared.mkdir(parents=True, exist_ok=True)

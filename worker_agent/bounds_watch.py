@@ -77,7 +77,7 @@ class BoundsWatch:
 
     def _counted(self, assignment: Assignment, held: Sequence[Holding]) -> Usage:
         scratch, bounds = assignment.scratch, assignment.bounds
-        layers = [str(scratch / "sandbox"), *(folder for one in held for folder in one.folders)]
+        layers = [str(scratch / "sandbox"), str(scratch / "task"), *(folder for one in held for folder in one.folders)]
         written = [str(scratch / name) for name in ("trials", "tmp", "home")]
         groups = [*groups_of(scratch / "sandbox"), *(group for one in held if (group := ControlGroup.of(one.pid)))]
         return Usage(

@@ -1,5 +1,6 @@
 """Tasks that take all they can get: each run ends with the cause named, and the neighbours are graded."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from tests.acceptance.asking import Asking
 from tests.acceptance.conftest import variables
 from tests.api.bundle import TASK, TASK_TOML
 from tests.flotilla.local.running_stack import running_stack
+from worker_agent.docker.engine import Engine
 
 LIMITS = {
     "FLOTILLA_OUTPUT_MB": "48",
@@ -88,6 +90,24 @@ HOSTILE = {
 }  # fmt: skip
 
 
+SPITEFUL = Hostile(
+    solve="test ! -e /own/trace && touch /own/trace /done",
+    verify="test -e /done && echo 1 > /logs/verifier/reward.txt",
+    more=(
+        (
+            "environment/docker-compose.yaml",
+            "services:\n  main: {volumes: ['./own:/own']}\n"
+            "  db: {build: ./db, image: 'debian:bookworm-slim', init: true, command: sleep infinity}\n",
+        ),
+        ("environment/own/kept", ""),
+        ("environment/db/Dockerfile", "FROM debian:bookworm-slim\nRUN touch /poison\n"),
+    ),
+    ends=("graded", None),
+    engine_only=True,
+)
+"""Writes where the next trial would read it, and builds under the name of an image that others begin with."""
+
+
 @pytest.fixture(scope="session")
 def limited(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Asking]:
     """A stack of one worker with small limits, in the environment that the test asks for."""
@@ -119,3 +139,16 @@ def test_what_takes_all_it_can_get_ends_by_name_and_its_neighbours_are_graded(li
     flood = limited.shared / runs["logs without end"]["trials"][0]["path"] / "agent" / "oracle.txt"
     assert flood.read_bytes().endswith(b" bytes that are kept of one]\n")
     assert flood.stat().st_size < 3 << 20
+
+
+@pytest.mark.parametrize("limited", ["docker"], indirect=True)
+def test_no_trial_finds_what_another_wrote_or_built(limited: Asking) -> None:
+    engine = Engine(limited.engine)
+
+    def image() -> str:
+        return str(asyncio.run(engine.json("GET", "/images/debian:bookworm-slim/json"))["Id"])
+
+    before = image()
+    runs = limited.ended(limited.submit(SPITEFUL.task, runs=2))
+    assert [(run["state"], run["reward"]) for run in runs] == [("graded", 1.0)] * 2, runs[0]["log_tail"]
+    assert image() == before

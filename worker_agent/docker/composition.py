@@ -80,19 +80,25 @@ def read(paths: Sequence[Path], *, main: Mapping[str, Any]) -> Composition:
 
 
 def overlay(
-    composition: Composition, *, additions: Additions, images: Mapping[str, str], init: bool, others: Sequence[str] = ()
+    composition: Composition,
+    *,
+    additions: Additions,
+    images: Mapping[str, str],
+    init: bool,
+    others: Sequence[str] = (),
+    project: str = "",
 ) -> dict[str, Any]:
     """The last Compose file: labels, limits, and the images that were built under names of their content.
 
-    `others` are services that Harbor adds to the task's.
+    `others` are services that Harbor adds to the task's. What is built otherwise is named after the `project`: a name
+    of the task's choice would take the place of an image that other trials use.
     """
     labels = {name: text.replace("$", "$$") for name, text in additions.labels.items()}
     services: dict[str, dict[str, Any]] = {name: {"labels": labels} for name in (*composition.services, *others)}
     for name, service in composition.services.items():
         if _mapping(service.get("logging")).get("driver") != "none":
             services[name]["logging"] = _logging(service, additions=additions)
-        if not _limits_processes(service):
-            services[name]["pids_limit"] = additions.pids_limit
+        services[name] |= _processes(service, most=additions.pids_limit)
         if not _limits_memory(service):
             of_main = name == MAIN_SERVICE_NAME
             services[name]["mem_limit"] = f"{additions.memory_mb_of_main if of_main else additions.memory_mb}m"
@@ -101,13 +107,18 @@ def overlay(
         if name in images:
             services[name] |= {"image": images[name], "pull_policy": "missing"}
         elif "build" in service:  # an image of this trial alone
-            services[name]["build"] = {"labels": labels}
+            services[name] |= {"build": {"labels": labels}, "image": own_image(project, name)}
     services[MAIN_SERVICE_NAME] |= _of_main(composition.services[MAIN_SERVICE_NAME], init=init)
     return {
         "services": services,
         "networks": {name: {"labels": labels} for name, words in composition.networks.items() if _is_ours(words)},
         "volumes": {name: {"labels": labels} for name, words in composition.volumes.items() if _is_ours(words)},
     }
+
+
+def own_image(project: str, service: str) -> str:
+    """What Compose itself calls the image of a service that says nothing of it."""
+    return f"{project}-{service}"
 
 
 def _logging(service: Mapping[str, Any], *, additions: Additions) -> dict[str, Any]:
@@ -117,8 +128,13 @@ def _logging(service: Mapping[str, Any], *, additions: Additions) -> dict[str, A
     return {"driver": "json-file", "options": options}
 
 
-def _limits_processes(service: Mapping[str, Any]) -> bool:
-    return "pids_limit" in service or "pids" in _limits(service)
+def _processes(service: Mapping[str, Any], *, most: int) -> dict[str, Any]:
+    """The limit of processes where the service states none, or one beyond ours."""
+    in_deploy = "pids" in _limits(service)
+    own = _limits(service)["pids"] if in_deploy else service.get("pids_limit")
+    if isinstance(own, int) and own <= most:
+        return {}
+    return {"deploy": {"resources": {"limits": {"pids": most}}}} if in_deploy else {"pids_limit": most}
 
 
 def _limits_memory(service: Mapping[str, Any]) -> bool:

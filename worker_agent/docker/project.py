@@ -11,7 +11,7 @@ from harbor.constants import MAIN_SERVICE_NAME
 
 from flotilla.task.compose import HostFolder
 from worker_agent.docker.commands import Listener
-from worker_agent.docker.composition import Additions, Composition, overlay
+from worker_agent.docker.composition import Additions, Composition, overlay, own_image
 from worker_agent.docker.containers import has_entry_point
 from worker_agent.docker.engine import Engine, named
 from worker_agent.docker.errors import ComposeFileError, ContainerStartError
@@ -156,12 +156,14 @@ class Project:
             images=self._names(),
             init=init,
             others=self.harbors_services,
+            project=self.name,
         )
         self.overlay.write_text(json.dumps(words))
 
     async def _may_have_init(self) -> bool:
         main = self.composition.services[MAIN_SERVICE_NAME]
-        name = self._names().get(MAIN_SERVICE_NAME) or str(main.get("image", f"{self.name}-{MAIN_SERVICE_NAME}"))
+        own = own_image(self.name, MAIN_SERVICE_NAME)
+        name = self._names().get(MAIN_SERVICE_NAME) or (own if "build" in main else str(main.get("image", own)))
         image = None if "$" in name else await self.images.find(name)
         return image is not None and not has_entry_point(image)
 

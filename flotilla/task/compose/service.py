@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from flotilla.task.compose.build import build
-from flotilla.task.compose.finding import Finding, Steps, refusal
+from flotilla.task.compose.finding import Finding, Steps, refusal, undecided
 from flotilla.task.compose.network import endpoints, ports
 from flotilla.task.compose.paths import files
 from flotilla.task.compose.rules import Rule, Scope, among, each, every, harmless, keyed, least, named, never, off
 from flotilla.task.compose.storage import mounts
-from flotilla.task.compose.value import Value, assigned, listed, mapped
+from flotilla.task.compose.value import Value, assigned, decided, listed, mapped
 
 HARMLESS = (
     "attach", "blkio_config", "command", "configs", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_shares",
@@ -33,6 +33,9 @@ CAPABILITIES = frozenset(
 
 `NET_ADMIN` is not among them: it opens much of the kernel, and undoes the network policy of Harbor's own sidecar.
 """
+
+MOST_CONTAINERS = 20
+"""Of one trial: sixty of them share a host."""
 
 ULIMITS = (
     "as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nofile", "nproc", "rss", "sigpending",
@@ -158,4 +161,20 @@ RULES: Mapping[str, Rule] = {
     "build": build,
 }  # fmt: skip
 
-services = named(keyed(RULES, what="A service"))
+_words = named(keyed(RULES, what="A service"))
+
+
+def services(value: Value, steps: Steps, scope: Scope) -> Iterator[Finding]:
+    """The rule of all services: of each one, and of how many containers they come to."""
+    yield from _words(value, steps, scope)
+    containers = 0
+    for name, service in mapped(value).items():
+        words = mapped(service)
+        numbers = {("scale",): words.get("scale"), ("deploy", "replicas"): mapped(words.get("deploy")).get("replicas")}
+        for way, number in numbers.items():
+            if isinstance(number, str) and decided(number) is None:
+                yield undecided((*steps, name, *way), number)
+        containers += max([1, *(int(one) for one in numbers.values() if isinstance(one, str) and one.isdecimal())])
+    if containers > MOST_CONTAINERS:
+        why = f"{containers:,} containers are more than the {MOST_CONTAINERS} that one trial may have."
+        yield Finding(steps=steps, message=why, mend="Leave services out, or have fewer replicas.")

@@ -74,6 +74,11 @@ NAMESPACES = (
     _service("no end to processes", "{pids_limit: -1}"),
     _service("no end to processes in deploy", "{deploy: {resources: {limits: {pids: 0}}}}",
              "deploy/resources/limits/pids"),
+    _top("containers without end", "services: {" + ", ".join(f"s{n}: {{image: x}}" for n in range(21)) + "}",
+         "services"),
+    _top("replicas without end", "services: {a: {deploy: {replicas: 1000}}}", "services"),
+    _top("a scale without end", "services: {a: {scale: 15}, b: {scale: '6'}}", "services"),
+    _service("a scale by a variable", "{scale: '${N:-1}'}"),
     _service("real time", "{ulimits: {rtprio: 99}}", "ulimits/rtprio"),
     _service("a kernel setting", "{sysctls: {kernel.core_pattern: x}}", "sysctls/kernel.core_pattern"),
     _service("a kernel setting in a list", "{sysctls: ['vm.swappiness=0']}", "sysctls/vm.swappiness"),
@@ -241,6 +246,7 @@ HARMLESS = {
         " ['host.docker.internal:host-gateway'], dns: 1.1.1.1}}\nnetworks: {n: {internal: true}, m: {driver: bridge}}"
     ),
     "ports of the container alone": "services: {a: {ports: ['80', 81, '127.0.0.1::82', {target: 83}], expose: ['84']}}",
+    "some replicas": "services: {a: {scale: 9}, b: {deploy: {replicas: 10}}, c: {}}",
     "limits": (
         "services: {a: {pids_limit: 100, oom_score_adj: 500, ulimits: {nofile: 1000}, shm_size: 1g,"
         " sysctls: {net.core.somaxconn: 1024}, logging: {driver: json-file, options: {max-size: 1m}}}}"

@@ -74,6 +74,19 @@ def test_a_limit_of_processes_that_a_task_states_itself_stays(tmp_path: Path, ow
     assert "pids_limit" not in overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["main"]
 
 
+@pytest.mark.parametrize("own", ["pids_limit: 1000000", "deploy: {resources: {limits: {pids: 1000000}}}"])
+def test_a_limit_of_processes_beyond_ours_is_ours(tmp_path: Path, own: str) -> None:
+    words = overlay(of(tmp_path, f"services: {{db: {{{own}}}}}"), additions=ADDITIONS, images={}, init=True)
+    db = words["services"]["db"]
+    assert 10 in (db.get("pids_limit"), db.get("deploy", {}).get("resources", {}).get("limits", {}).get("pids"))
+
+
+def test_what_a_task_builds_under_a_name_of_its_choice_is_named_after_the_trial(tmp_path: Path) -> None:
+    composition = of(tmp_path, "services: {db: {build: ., image: 'debian:bookworm-slim'}}")
+    words = overlay(composition, additions=ADDITIONS, images={}, init=True, project="task__x")
+    assert words["services"]["db"]["image"] == "task__x-db"
+
+
 @pytest.mark.parametrize("own", ["mem_limit: 1g", "deploy: {resources: {limits: {memory: 1g}}}"])
 def test_a_limit_of_memory_that_a_task_states_itself_stays(tmp_path: Path, own: str) -> None:
     composition = of(tmp_path, f"services: {{db: {{{own}, oom_score_adj: 900}}}}")
