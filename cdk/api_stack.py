@@ -81,6 +81,7 @@ class ApiStack(Stack):
                 **self._stored(),
                 **self._queued(),
                 "FLOTILLA_PULSE_FUNCTION": self.pulse.function.function_name,
+                "FLOTILLA_ALLOW_HOST_ACCESS": str(self._configuration.allow_host_access).lower(),
             },
         )
         api.mount(self._files.functions)

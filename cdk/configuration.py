@@ -66,6 +66,12 @@ class Configuration:
     max_workers: int = 10
     slots: int = 60
     """Trials at once on one worker."""
+    cpu_overcommit: float = 8.0
+    """How many times over a worker's CPUs may be promised to tasks that declare them; memory and storage likewise."""
+    memory_overcommit: float = 4.0
+    storage_overcommit: float = 8.0
+    allow_host_access: bool = False
+    """Whether a task's Compose file may ask for what is its host's: only where all tasks are trusted."""
     on_demand_base: int = 0
     """So many workers are never spot."""
     on_demand_percentage: int = 0

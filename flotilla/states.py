@@ -95,6 +95,12 @@ class WaitingOn(StrEnum):
     """No slot is free, and the group launches nothing: too many boots in a row failed. People were told."""
     OTHER_HOST = "other_host"
     """The host that had a slot for it failed it before, and there is another one that has not."""
+    CPUS = "cpus"
+    """The worker that received it has not as many CPUs left as its task declares; it looks again within a minute."""
+    MEMORY = "memory"
+    """The same, for memory."""
+    STORAGE = "storage"
+    """The same, for storage."""
 
 
 class BootOutcome(StrEnum):

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from flotilla.states import RunState, TrialState
 from flotilla.store.endings import Ending, LeaseLost, finish
 from flotilla.store.leases import Claimed
 from flotilla.store.logs import Shipped, record_shipped
+from worker_agent import pressure
 from worker_agent.bounds import Bounds, Excess
 from worker_agent.environments import NOTES
 from worker_agent.equipment import Equipment
@@ -52,7 +54,7 @@ class _StoppedAtTheStart(Exception):
 class Assignment:
     """A claimed run that this worker carries out. It ends with a written ending, or with its lease lost."""
 
-    def __init__(self, run: Claimed, *, message: Message, equipment: Equipment) -> None:
+    def __init__(self, run: Claimed, *, message: Message, equipment: Equipment, never_fits: str | None = None) -> None:
         self.run = run
         self.message = message
         self.holds_message = True
@@ -64,6 +66,7 @@ class Assignment:
         self.scratch = equipment.scratch_of(run.trial_name)
         self.bounds = Bounds.of(checked_task(run), equipment.settings)
         self._local = self.scratch / "trials" / run.trial_name
+        self._never_fits = never_fits
         self._shared = equipment.layout.trial(run.job_id, run.number, run.trial_name)
         self._stopped: Stopped | None = None
         self._excess: Excess | None = None
@@ -83,7 +86,10 @@ class Assignment:
     async def carry_out(self) -> RunState | None:
         """Runs the trial and writes its ending; returns the run's new state, None if the run was no longer ours."""
         try:
-            self.ending = await self._ending()
+            begin = pressure.read()
+            ending = await self._ending()
+            limit = self._equipment.settings.contended_stall
+            self.ending = replace(ending, conditions=pressure.conditions(begin, pressure.read(), limit=limit))
             return await self._write(await self._published(self.ending))
         except LeaseLost as lost:
             _log.warning("%s: %s; what it shipped stays as evidence", self.run.trial_name, lost)
@@ -130,6 +136,8 @@ class Assignment:
             _log.warning("%s: its scratch was not removed: %s", self.run.trial_name, fault)
 
     async def _ending(self) -> Ending:
+        if self._never_fits is not None:
+            return Ending(state=TrialState.ERRORED, cause=Cause.NEVER_FITS, message=self._never_fits)
         try:
             return await self._judged(await self._exit_code())
         except SecretMissing as fault:

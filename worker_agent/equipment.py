@@ -11,6 +11,7 @@ from flotilla.dispatch import send_startable
 from flotilla.layout import Layout
 from flotilla.queue import RunQueue
 from flotilla.store.leases import Claimed
+from worker_agent.admission import Admission
 from worker_agent.bundle_cache import BundleCache
 from worker_agent.environments import Chosen
 from worker_agent.secret_values import SecretValues
@@ -36,6 +37,7 @@ class Equipment:
     bundles: BundleCache
     processes: TrialProcesses
     secret_values: SecretValues
+    admission: Admission
     trial_variables: Mapping[str, str]
     build_patience: float
     environment_of: Callable[[Claimed, Path], Mapping[str, Any]]

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+import random
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +13,8 @@ from flotilla.ids import new_trial_name
 from flotilla.messages import Message
 from flotilla.queue import QueueUnavailable, Received
 from flotilla.states import TERMINAL, Priority, RunState
-from flotilla.store.leases import Claimed, Refusal, Refused, claim
+from flotilla.store.leases import Claimed, Declared, Refusal, Refused, claim, declared, wait_for_room
+from worker_agent.admission import NOTHING, Admitted, Turned
 from worker_agent.assignment import Assignment
 from worker_agent.equipment import Equipment
 from worker_agent.gathering import Gathering
@@ -20,7 +22,8 @@ from worker_agent.recovery import Recovery
 from worker_agent.roster import Roster
 from worker_agent.slots import Reservation, Slots
 
-PAUSE_SECONDS = 2.0  # after a queue or a database that does not answer
+PAUSE_SECONDS = 2.0  # after a queue or a database that does not answer, or messages that there was no room for
+ROOM_LEASES = (1 / 6, 2 / 3)  # 15 to 60 s, by the lease: so long a message is hidden whose run does not fit now
 
 _log = logging.getLogger(__name__)
 
@@ -52,11 +55,18 @@ class Receiver:
                 return
             received = await self._receive(reservation, stop)
             await self._slots.settle(reservation, used=len(received.messages))
+            needs = await self._declared(received.messages)
+            turned = 0
             for message in received.messages:
                 wanted = self._slots.still_stands(reservation) and not stop.is_set()
-                task = asyncio.create_task(self._handle(message, reservation, wanted=wanted))
+                admission, need = self._equipment.admission, needs.get(message.run_id, NOTHING)
+                answer = admission.admit(message.run_id, need) if wanted else None
+                turned += isinstance(answer, Turned)
+                task = asyncio.create_task(self._handle(message, reservation, answer))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            if turned and turned == len(received.messages):
+                await _unless_stopped(asyncio.sleep(PAUSE_SECONDS), stop)
 
     async def _receive(self, reservation: Reservation, stop: asyncio.Event) -> Received:
         poll = self._equipment.threads.receive(
@@ -77,23 +87,49 @@ class Receiver:
             _log.error("message %s cannot be read: %s", unreadable.message_id, unreadable.fault)
         return received
 
-    async def _handle(self, message: Message, reservation: Reservation, *, wanted: bool) -> None:
+    async def _declared(self, messages: Sequence[Message]) -> Mapping[str, Declared]:
+        """What their tasks declare. Nothing of it is known while the database is away; nor is anything claimed then."""
+        run_ids = [message.run_id for message in messages]
+        if not run_ids:
+            return {}
+        try:
+            return await self._equipment.threads.database(lambda connection: declared(connection, run_ids=run_ids))
+        except SQLAlchemyError as fault:
+            _log.warning("what %d runs need is not known: %s", len(run_ids), fault)
+            return {}
+
+    async def _handle(self, message: Message, reservation: Reservation, answer: Admitted | Turned | None) -> None:
         """A message, from its receipt until it is deleted, hidden or given back."""
         self._roster.receive(message)
         try:
-            if wanted:
-                await self._claim_and_carry_out(message, term=reservation.term)
-            else:
-                await self._hide(message, seconds=0)
+            match answer:
+                case Admitted():
+                    await self._claim_and_carry_out(message, answer, term=reservation.term)
+                case Turned():
+                    await self._turn_away(message, answer)
+                case None:
+                    await self._hide(message, seconds=0)
         except (QueueUnavailable, SQLAlchemyError) as fault:
             _log.warning("run %s: %s; its message comes back by itself", message.run_id, fault)
         except Exception:  # a fault of ours ends in its own slot; the next renewal gives the run back
             _log.exception("run %s", message.run_id)
         finally:
             self._roster.done(message)
+            if isinstance(answer, Admitted):
+                self._equipment.admission.release(answer)
             await self._slots.release(reservation)
 
-    async def _claim_and_carry_out(self, message: Message, *, term: int) -> None:
+    async def _turn_away(self, message: Message, turned: Turned) -> None:
+        """There is no room for it now: another worker may have some, or this one within a minute."""
+        least, most = (round(leases * self._equipment.settings.lease_seconds) for leases in ROOM_LEASES)
+        # Apart, so that they do not all come back at once; the one that room is kept for comes soon.
+        seconds = least if turned.reserved else random.randint(least, most)  # noqa: S311
+        await self._hide(message, seconds=seconds)
+        await self._equipment.threads.database(
+            lambda connection: wait_for_room(connection, run_id=message.run_id, reason=turned.waiting_on)
+        )
+
+    async def _claim_and_carry_out(self, message: Message, admitted: Admitted, *, term: int) -> None:
         name = new_trial_name()
         answer = await self._equipment.threads.database(
             lambda connection: claim(
@@ -103,10 +139,13 @@ class Receiver:
                 trial_id=f"trial_{uuid4().hex}",
                 trial_name=name,
                 lease_seconds=self._equipment.settings.lease_seconds,
+                conditions=admitted.conditions,
             )
         )
         if isinstance(answer, Claimed):
-            await self._carry_out(Assignment(answer, message=message, equipment=self._equipment), term=term)
+            never_fits = admitted.never_fits
+            assignment = Assignment(answer, message=message, equipment=self._equipment, never_fits=never_fits)
+            await self._carry_out(assignment, term=term)
         else:
             await self._answer_refusal(message, answer)
 

@@ -67,12 +67,14 @@ class Renewal:
     async def _ask(self, *, busy: int) -> list[Renewed]:
         unfit = self._unfit() if self.state is WorkerState.ACCEPTING else None
         state = self.state if unfit is None else WorkerState.UNFIT
+        room = self._equipment.admission.room(self._equipment.settings.slots - busy)
         return await self._equipment.threads.renewal(
             lambda connection: renew(
                 connection,
                 worker_id=self._equipment.worker_id,
                 lease_seconds=self._equipment.settings.lease_seconds,
                 busy=busy,
+                room=room,
                 state=state,
                 reason=unfit,
             )

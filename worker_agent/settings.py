@@ -10,6 +10,9 @@ from flotilla.scaling import TENURE, Tenure
 from flotilla.settings import QueueSettings
 from worker_agent.instance_metadata import DEFAULT_ENDPOINT
 
+CPU_OVERCOMMIT = 8.0
+"""Sixty trials that declare a CPU each fit eight: agents wait for their model most of the time."""
+
 
 class Wanted(StrEnum):
     """Which environment trials are to run in."""
@@ -45,6 +48,14 @@ class WorkerSettings(QueueSettings):
     """How many processes and threads each container of a trial may have, or its sandbox."""
     memory_mb: int | None = None
     """What a trial may use if its task declares nothing; by default half of this host's memory."""
+    cpu_overcommit: float = field(default=CPU_OVERCOMMIT, metadata={"least": 1})
+    """How many times over the host's CPUs may be promised to trials, by what their tasks declare."""
+    memory_overcommit: float = field(default=4, metadata={"least": 1})
+    storage_overcommit: float = field(default=8, metadata={"least": 1})
+    pause_stall: float = field(default=0.25, metadata={"least": 0})
+    """Above this share of time in which all processes wait for memory or I/O, nothing more is received."""
+    contended_stall: float = field(default=0.4, metadata={"least": 0})
+    """Above this share of a trial's life in which the host stood still, the trial is marked as contended."""
     hidden: str = ""
     secrets_file: Path | None = None
     secrets_prefix: str | None = None

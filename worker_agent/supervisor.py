@@ -57,6 +57,8 @@ class Supervisor:
             places=partial(places_of, equipment.settings, equipment.chosen.docker_host),
             examine=lambda: examine(checks_of(equipment.settings, chosen=equipment.chosen)),
             give_up=self._be_replaced,
+            in_hand=lambda: len(self._roster.assignments),
+            pause_stall=equipment.settings.pause_stall,
         )
         self._janitor = Janitor(equipment.settings, equipment.chosen, trials=self._roster.trial_names)
         self._renewal = Renewal(equipment=equipment, roster=self._roster, unfit=lambda: self._recovery.unfit)

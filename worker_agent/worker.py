@@ -18,10 +18,12 @@ from flotilla.queue import RunQueue, sqs_client
 from flotilla.store.endings import take_back_from_former
 from flotilla.store.workers import NewWorker, register_worker
 from flotilla.worker_group import WorkerGroup
+from worker_agent.admission import Admission
 from worker_agent.bundle_cache import BundleCache
+from worker_agent.capacity import measure
 from worker_agent.environments import Chosen, choose, environment_of
 from worker_agent.equipment import Equipment
-from worker_agent.health.checkup import checks_of, examine
+from worker_agent.health.checkup import checks_of, examine, places_of
 from worker_agent.health.finding import Status, reason, worst
 from worker_agent.instance_metadata import InstanceMetadata
 from worker_agent.janitor import clear_leftovers, remove_docker_objects
@@ -88,6 +90,7 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
     settings.scratch.mkdir(parents=True, exist_ok=True)
     variables = _passed_on(os.environ)
     engine = open_database(settings, pool_size=DATABASE_CONNECTIONS)
+    places = await places_of(settings, chosen.docker_host)
     threads, layout = Threads(engine), Layout(settings.shared)
     client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region, access_key=settings.access_key)
     processes = await TrialProcesses.open(
@@ -104,6 +107,7 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
         bundles=BundleCache(settings.scratch / "bundles", layout=layout, limits=Limits(), threads=threads),
         processes=processes,
         secret_values=_secret_values(settings),
+        admission=Admission(await measure(settings, docker_host=chosen.docker_host, places=places)),
         trial_variables=variables,
         build_patience=chosen.build_patience,
         environment_of=environment_of(chosen, settings),

@@ -10,6 +10,7 @@ from flotilla.local.plan import Plan
 from flotilla.local.queues import REGION, queue_options, queue_urls
 from flotilla.local.sqs.__main__ import ACCESS_KEY_VARIABLE
 from flotilla.states import Priority
+from worker_agent.settings import CPU_OVERCOMMIT
 
 _PLAIN = (  # nothing secret among them
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "FLOTILLA_LEASE_SECONDS", "FLOTILLA_ALLOW_HOST_ACCESS",
@@ -66,10 +67,20 @@ def worker_program(plan: Plan, *, name: str, addresses: Addresses) -> Program:
     return Program(
         name=name,
         arguments=["-m", plan.worker_module],
-        environment=dict(plan.variables) | _plain(plan) | _reach(plan, addresses) | own | dict(plan.variables_of(name)),
+        environment={"FLOTILLA_CPU_OVERCOMMIT": _cpu_overcommit(plan)}
+        | dict(plan.variables)
+        | _plain(plan)
+        | _reach(plan, addresses)
+        | own
+        | dict(plan.variables_of(name)),
         log=plan.directory.log(name),
         stop_seconds=_WORKER_STOP_SECONDS,
     )
+
+
+def _cpu_overcommit(plan: Plan) -> str:
+    """Whoever asks for so many slots on one machine gets them, however few CPUs it has; each trial's row says so."""
+    return f"{max(CPU_OVERCOMMIT, plan.slots / len(os.sched_getaffinity(0))):g}"
 
 
 def _plain(plan: Plan) -> dict[str, str]:

@@ -35,6 +35,8 @@ class Ending:
     log_tail: str | None = None
     rewards: Mapping[str, float] | None = None
     result: Mapping[str, Any] | None = field(default=None, repr=False)
+    conditions: Mapping[str, Any] | None = None
+    """What is to be added to the conditions that its trial began under."""
 
     @property
     def reward(self) -> float | None:
@@ -96,7 +98,8 @@ _END_RUN = text("""
 
 _END_TRIAL = text("""
     UPDATE trials SET state = :state, cause = :cause, exception = :exception, message = :message,
-        log_tail = :log_tail, result = CAST(:result AS jsonb), finished_at = now()
+        log_tail = :log_tail, result = CAST(:result AS jsonb), finished_at = now(),
+        conditions = coalesce(conditions || CAST(:conditions AS jsonb), conditions, CAST(:conditions AS jsonb))
     WHERE id = :trial AND state = 'running'
 """)
 
@@ -204,6 +207,7 @@ def _move(connection: Connection, row: Row[Any], ending: Ending, decision: Decis
             "message": as_text(ending.message and ending.message[-_MESSAGE_CHARACTERS:]),
             "log_tail": as_text(ending.log_tail),
             "result": as_json(ending.result),
+            "conditions": as_json(ending.conditions),
         },
     )
     connection.execute(

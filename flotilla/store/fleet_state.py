@@ -50,7 +50,7 @@ _RUNS = text("""
 
 _SLOTS = text("""
     SELECT coalesce(sum(slots), 0) AS slots, coalesce(sum(leases), 0) AS busy,
-        coalesce(sum(greatest(slots - leases, 0)) FILTER (WHERE accepts), 0) AS free
+        coalesce(sum(greatest(least(slots - leases, room), 0)) FILTER (WHERE accepts), 0) AS free
     FROM workers CROSS JOIN LATERAL (
         SELECT count(*) AS leases, workers.state = 'accepting' AND name <> ALL(:leaving) AS accepts
         FROM runs WHERE worker_id = workers.id AND runs.state = 'running'
@@ -103,7 +103,7 @@ def take_census(connection: Connection, *, instances: Sequence[str], leaving: Se
     """Counts. `instances` are the group's, of which those that have reported are counted; what leaves is not free.
 
     Workers that are not lost count as living: the pulse calls the silent ones lost before it counts. A slot is busy as
-    long as its run is leased, whatever its worker last said.
+    long as its run is leased, whatever its worker last said; that it can fill fewer than are free is believed.
     """
     runs = connection.execute(_RUNS).one()
     slots = connection.execute(_SLOTS, {"leaving": list(leaving)}).one()

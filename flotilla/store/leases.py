@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, text
 from flotilla.causes import INFRASTRUCTURE
 from flotilla.layout import BundleFormat
 from flotilla.states import TERMINAL, RunState, WaitingOn, WorkerState
+from flotilla.store.documents import as_json
 from flotilla.store.endings import take_back_expired_run
 from flotilla.store.leadership import GAP_SECONDS
 from flotilla.store.rows import locked_runs
@@ -43,6 +44,15 @@ class Claimed:
     agent_model: str | None
     agent_kwargs: Mapping[str, Any] = field(repr=False)
     secrets: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What a task declares that it needs of its host; 0 where it declares nothing. Sizes in megabytes."""
+
+    cpus: float = 0
+    memory_mb: float = 0
+    storage_mb: float = 0
 
 
 class Refusal(StrEnum):
@@ -105,8 +115,8 @@ _CLAIMING = """
             AND me.id = :worker AND me.stopped_at IS NULL AND {and_more}
         RETURNING runs.id, job_id, number, token, trials
     ), opened AS (
-        INSERT INTO trials (id, run_id, number, name, token, worker_id)
-        SELECT :trial, id, trials, :name, token, :worker FROM claimed
+        INSERT INTO trials (id, run_id, number, name, token, worker_id, conditions)
+        SELECT :trial, id, trials, :name, token, :worker, CAST(:conditions AS jsonb) FROM claimed
     )
     SELECT claimed.*, jobs.agent_name, jobs.agent_model, jobs.agent_kwargs, jobs.secrets,
         bundles.sha256, bundles.format, bundles.task
@@ -134,6 +144,18 @@ _LEAVE_TO_OTHERS = text(f"""
     WHERE runs.id = :run AND runs.state = 'queued' AND me.id = :worker AND {_ELSEWHERE}
 """)
 
+_DECLARED = text("""
+    SELECT runs.id, bundles.task->'cpus' AS cpus, bundles.task->'memory_mb' AS memory_mb,
+        bundles.task->'storage_mb' AS storage_mb
+    FROM runs JOIN jobs ON jobs.id = runs.job_id JOIN bundles ON bundles.id = jobs.bundle_id
+    WHERE runs.id = ANY(:runs) AND runs.state IN ('pending', 'queued')
+""")
+
+_WAIT_FOR_ROOM = text("""
+    UPDATE runs SET waiting_on = CAST(:reason AS waiting_on)
+    WHERE id = :run AND state = 'queued' AND waiting_on <> CAST(:reason AS waiting_on)
+""")
+
 _RENEW = text(f"""
     WITH me AS (
         SELECT id, EXISTS {_NEWER} AS superseded FROM workers WHERE id = :worker
@@ -144,7 +166,8 @@ _RENEW = text(f"""
         FROM held WHERE runs.id = held.id
         RETURNING runs.id, token, trial_id, cancel_requested
     ), seen AS (
-        UPDATE workers SET seen_at = now(), busy = :busy, state = :state, reason = :reason, stopped_at = NULL
+        UPDATE workers SET
+            seen_at = now(), busy = :busy, room = :room, state = :state, reason = :reason, stopped_at = NULL
         FROM me WHERE workers.id = me.id AND NOT superseded AND state <> 'stopped'
     )
     SELECT superseded, renewed.* FROM me LEFT JOIN renewed ON true
@@ -159,9 +182,10 @@ def claim(
     trial_id: str,
     trial_name: str,
     lease_seconds: float,
+    conditions: Mapping[str, Any] | None = None,
     gap_seconds: float = GAP_SECONDS,
 ) -> Claimed | Refused:
-    """Takes the lease of a waiting run and opens its trial, or says why not.
+    """Takes the lease of a waiting run and opens its trial, which begins under these conditions, or says why not.
 
     A run whose lease has expired is taken back first, as the pulse would, and then claimed.
     """
@@ -172,6 +196,7 @@ def claim(
         "name": trial_name,
         "lease_seconds": lease_seconds,
         "infrastructure": _INFRASTRUCTURE,
+        "conditions": as_json(conditions),
     }
     row = connection.execute(_CLAIM, ask).one_or_none() or _look_closer(connection, ask, gap_seconds=gap_seconds)
     if isinstance(row, Refused):
@@ -190,6 +215,20 @@ def claim(
         agent_kwargs=row.agent_kwargs,
         secrets=tuple(row.secrets),
     )
+
+
+def declared(connection: Connection, *, run_ids: Sequence[str]) -> dict[str, Declared]:
+    """What the tasks of these runs declare, by run; a run that does not wait has none."""
+    rows = connection.execute(_DECLARED, {"runs": list(run_ids)})
+    return {
+        row.id: Declared(cpus=row.cpus or 0, memory_mb=row.memory_mb or 0, storage_mb=row.storage_mb or 0)
+        for row in rows
+    }
+
+
+def wait_for_room(connection: Connection, *, run_id: str, reason: WaitingOn) -> None:
+    """Records which resource of the host that received it a queued run waits for; nothing is charged for it."""
+    connection.execute(_WAIT_FOR_ROOM, {"run": run_id, "reason": reason})
 
 
 def _look_closer(connection: Connection, ask: Mapping[str, Any], *, gap_seconds: float) -> Row[Any] | Refused:
@@ -230,16 +269,26 @@ def renew(
     lease_seconds: float,
     busy: int,
     state: WorkerState,
+    room: int | None = None,
     reason: str | None = None,
 ) -> list[Renewed]:
     """Renews every lease of a worker and its own sign of life in one statement; an unfit worker gives its reason.
+
+    `room` is how many slots it can fill with what waits for it; None is as many as are free.
 
     Returns all leases that the database holds for it. An expired lease that nobody took is revived, and so is a worker
     that was called lost. Raises Superseded if a newer incarnation of it is registered; then nothing is renewed.
     """
     rows = connection.execute(
         _RENEW,
-        {"worker": worker_id, "lease_seconds": lease_seconds, "busy": busy, "state": state, "reason": reason},
+        {
+            "worker": worker_id,
+            "lease_seconds": lease_seconds,
+            "busy": busy,
+            "room": room,
+            "state": state,
+            "reason": reason,
+        },
     ).all()
     if any(row.superseded for row in rows):
         raise Superseded(f"worker {worker_id} has a newer incarnation: this one may renew nothing")

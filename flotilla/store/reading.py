@@ -57,7 +57,7 @@ _RUN_PAGE = text(
 
 _TRIALS = text("""
     SELECT trials.name, trials.number, trials.state, trials.cause, trials.exception, trials.message,
-        workers.name AS worker, trials.started_at, trials.finished_at, trials.logs
+        workers.name AS worker, trials.started_at, trials.finished_at, trials.logs, trials.conditions
     FROM trials JOIN workers ON workers.id = trials.worker_id
     WHERE trials.run_id = :run ORDER BY trials.number
 """)

@@ -19,7 +19,7 @@ class Waiting:
 _WAITING = text("""
     SELECT (SELECT count(*) FROM runs WHERE state = 'queued') AS queued,
         (
-            SELECT coalesce(sum(greatest(slots - leases, 0)), 0)
+            SELECT coalesce(sum(greatest(least(slots - leases, room), 0)), 0)
             FROM workers CROSS JOIN LATERAL (
                 SELECT count(*) AS leases FROM runs WHERE worker_id = workers.id AND runs.state = 'running'
             ) AS held
@@ -35,9 +35,9 @@ _STARVES = text("""
     WHERE name = :leader AND holder = :holder AND (starved_since IS NULL) = :starves
 """)
 
-_QUEUED_LONG = """state = 'queued' AND queued_at <= now() - make_interval(
-        secs => CASE WHEN waiting_on = 'other_host' THEN :seconds_elsewhere ELSE :seconds END
-    )"""
+_QUEUED_LONG = """state = 'queued' AND queued_at <= now() - make_interval(secs => CASE
+        WHEN waiting_on IN ('other_host', 'cpus', 'memory', 'storage') THEN :seconds_elsewhere ELSE :seconds
+    END)"""
 
 _SEND_AGAIN = text(f"""
     WITH locked AS ({locked_runs(_QUEUED_LONG)} LIMIT :most)
@@ -59,7 +59,8 @@ def remember_starving(connection: Connection, *, leader: str, holder: str, starv
 def send_again(connection: Connection, *, queued_seconds: float, elsewhere_seconds: float, most: int) -> list[str]:
     """Makes runs pending again that were sent so long ago; returns their ids. A message too many costs one claim.
 
-    `elsewhere_seconds` is for those that wait on another host: theirs is received, and hidden, again and again.
+    `elsewhere_seconds` is for those that wait on another host, or for room on one: theirs is received, and hidden,
+    again and again.
     """
     ask = {"seconds": queued_seconds, "seconds_elsewhere": elsewhere_seconds, "most": most}
     return sorted(connection.execute(_SEND_AGAIN, ask).scalars())

@@ -81,6 +81,8 @@ class Trial:
     finished_at: datetime | None
     path: str
     logs: Mapping[str, LogFile]
+    conditions: Mapping[str, Any] | None
+    """What the task declared, what its host had and had promised, and how much of the time it stood still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

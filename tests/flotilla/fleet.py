@@ -46,7 +46,7 @@ class Fleet:
         self.do(lambda connection: register_worker(connection, worker))
         return worker_id
 
-    def claim(self, run_id: str, worker_id: str, *, lease_seconds: float = LEASE_SECONDS) -> Any:
+    def claim(self, run_id: str, worker_id: str, *, lease_seconds: float = LEASE_SECONDS, **more: Any) -> Any:
         name = uuid4().hex
         return self.do(
             lambda connection: claim(
@@ -56,11 +56,12 @@ class Fleet:
                 trial_id=f"trial_{name}",
                 trial_name=f"task__{name}",
                 lease_seconds=lease_seconds,
+                **more,
             )
         )
 
-    def claimed(self, run_id: str, worker_id: str, *, lease_seconds: float = LEASE_SECONDS) -> Claimed:
-        claimed = self.claim(run_id, worker_id, lease_seconds=lease_seconds)
+    def claimed(self, run_id: str, worker_id: str, *, lease_seconds: float = LEASE_SECONDS, **more: Any) -> Claimed:
+        claimed = self.claim(run_id, worker_id, lease_seconds=lease_seconds, **more)
         assert isinstance(claimed, Claimed)
         return claimed
 

@@ -13,11 +13,13 @@ from flotilla.archive import Limits
 from flotilla.ids import new_id, new_trial_name
 from flotilla.messages import Message
 from flotilla.states import Priority
-from flotilla.store.leases import Claimed, claim
+from flotilla.store.leases import Claimed, Declared, claim
 from flotilla.store.workers import NewWorker, register_worker
 from tests.worker_agent.workplace import Workplace
+from worker_agent.admission import Admission
 from worker_agent.assignment import Assignment
 from worker_agent.bundle_cache import BundleCache
+from worker_agent.capacity import Capacity
 from worker_agent.environments import Chosen
 from worker_agent.equipment import Equipment
 from worker_agent.roster import Roster
@@ -37,6 +39,11 @@ class Errands(TrialProcesses):
     async def start(self, order: Order) -> TrialProcess:
         place = str(Path(order.arguments["trials"], order.arguments["name"]))
         return await super().start(replace(order, entry=f"{ERRANDS}:{self.errand}", arguments={"place": place}))
+
+
+ROOMY = Capacity(
+    host=Declared(cpus=1e3, memory_mb=1e6, storage_mb=1e6), cpu_overcommit=1, memory_overcommit=1, storage_overcommit=1
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,6 +124,7 @@ async def one_worker(workplace: Workplace) -> AsyncIterator[OneWorker]:
         bundles=BundleCache(settings.scratch / "bundles", layout=workplace.layout, limits=Limits(), threads=threads),
         processes=errands,
         secret_values=SecretValues(file=None, environment={}),
+        admission=Admission(ROOMY),
         trial_variables={"PATH": variables["PATH"]},
         build_patience=1.0,
         environment_of=lambda _, __: {},

@@ -13,6 +13,7 @@ from flotilla.states import Priority, TrialState
 from flotilla.store.endings import Ending
 from worker_agent.fitness import HOPELESS_SECONDS, Fitness, Phase, after_checkup, after_ending
 from worker_agent.health.finding import Finding, broken, healthy
+from worker_agent.pressure import Stalls
 from worker_agent.recovery import Recovery
 from worker_agent.slots import Slots
 
@@ -100,12 +101,20 @@ class Host:
     findings: list[Finding] = field(default_factory=lambda: [healthy("docker", "well")])
     given_up: list[str] = field(default_factory=list)
     now: float = 0.0
+    in_hand: int = 0
     slots: Slots = field(default_factory=lambda: Slots(20))
     examined: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def recovery(self) -> Recovery:
+    def recovery(self, *, stalls: Callable[[], Stalls | None] = lambda: None) -> Recovery:
         return Recovery(
-            self.slots, places=self._places, examine=self._examine, give_up=self._give_up, clock=lambda: self.now
+            self.slots,
+            places=self._places,
+            examine=self._examine,
+            give_up=self._give_up,
+            in_hand=lambda: self.in_hand,
+            pause_stall=0.25,
+            stalls=stalls,
+            clock=lambda: self.now,
         )
 
     async def _places(self) -> Sequence[Path]:

@@ -113,6 +113,13 @@ def test_the_unit_of_the_worker_says_what_the_design_says(booted: Booted) -> Non
     assert promised <= set(unit)
 
 
+def test_a_worker_is_started_for_ten_minutes_before_its_machine_is_given_up(booted: Booted) -> None:
+    unit = booted.machine.text("/etc/systemd/system/flotilla-worker.service").splitlines()
+    figures = {name: int(number) for name, _, number in (line.partition("=") for line in unit) if number.isdigit()}
+    tried_for = figures["StartLimitBurst"] * figures["RestartSec"]
+    assert 600 <= tried_for < figures["StartLimitIntervalSec"]
+
+
 def test_a_baked_machine_fetches_no_package(baked: Machine, user_data: str) -> None:
     stamp = baked.root / "opt/flotilla/python/locks"
     (baked.root / "etc/apt/sources.list").write_text("")  # whoever asks an archive now gets no answer

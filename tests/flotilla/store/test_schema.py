@@ -67,7 +67,7 @@ def test_the_database_refuses_a_run_whose_facts_contradict_each_other(fleet: Fle
         fleet.do(lambda connection: connection.execute(text(f"UPDATE runs SET {nonsense} WHERE id = '{run_id}'")))
 
 
-@pytest.mark.parametrize("later_word", [WaitingOn.LAUNCHES, WaitingOn.OTHER_HOST])
+@pytest.mark.parametrize("later_word", [WaitingOn.LAUNCHES, WaitingOn.OTHER_HOST, WaitingOn.MEMORY])
 def test_a_release_can_be_taken_back_and_come_again(engine: Engine, fleet: Fleet, later_word: WaitingOn) -> None:
     (run_id,) = fleet.job()
     fleet.do(lambda c: c.execute(text(f"UPDATE runs SET state = 'queued', waiting_on = '{later_word}'")))
