@@ -19,6 +19,7 @@ from worker_agent.docker.image_budget import ImageBudget
 from worker_agent.docker.leftovers import remove_objects, strays
 from worker_agent.environments import LABEL, Chosen, worker_labels
 from worker_agent.health.room import GIB
+from worker_agent.sandbox.groups import groups_of
 from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.settings import WorkerSettings
 
@@ -69,6 +70,8 @@ async def clear_place(scratch: Path, *, worker_name: str, docker_host: str | Non
     removed = await _remove_objects(docker_host, {f"{LABEL}.worker": worker_name}) if docker_host else []
     trials = scratch / "trials"
     for place in sorted(trials.iterdir()) if trials.is_dir() else ():
+        for group in groups_of(place / "sandbox"):
+            await asyncio.to_thread(group.remove)
         await asyncio.to_thread(remove_scratch, place)
         removed.append(f"scratch {place.name}")
         _log.info("removed the scratch of %s", place.name)

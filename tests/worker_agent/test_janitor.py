@@ -14,10 +14,12 @@ import pytest
 
 from tests.conftest import TRIAL_IMAGE
 from tests.worker_agent.engine_proxy import Injury, Kind, proxied
+from worker_agent.control_group import ControlGroup
 from worker_agent.docker.engine import Engine
 from worker_agent.docker.leftovers import ATTEMPTS, remove_labelled
 from worker_agent.environments import Chosen
 from worker_agent.janitor import GRACE_SECONDS, Janitor, clear_place
+from worker_agent.sandbox.groups import name_of
 from worker_agent.settings import Wanted, WorkerSettings
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(300)"]
@@ -129,3 +131,12 @@ def test_a_dead_trials_processes_and_scratch_go_and_another_workers_stay(tmp_pat
         for child in children:
             child.kill()
             child.wait()
+
+
+def test_the_control_groups_of_a_killed_workers_sandboxes_are_removed(tmp_path: Path) -> None:
+    sandbox = tmp_path / "trials" / "one" / "sandbox" / f"{uuid.uuid4().hex}__env"
+    sandbox.mkdir(parents=True)
+    if ControlGroup.make(name_of(sandbox), processes=10, memory_bytes=64 << 20) is None:
+        pytest.skip("this host, or who we are, allows no control groups")
+    asyncio.run(clear_place(tmp_path, worker_name=OURS, docker_host=None))
+    assert ControlGroup.called(name_of(sandbox)).folders == {}
