@@ -30,6 +30,8 @@ class Kind(Enum):
     """The engine does it, and the connection ends without its answer."""
     HUNG = auto()
     """Nobody hears of it, and nothing is answered."""
+    COUNTED = auto()
+    """Nothing, but that it is counted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,6 +132,13 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.write_eof()
 
 
+async def _end(tasks: set["asyncio.Task[None]"]) -> None:
+    """Streams that a builder has taken over may outlive both of their ends."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @contextmanager
 def proxied(engine: str, socket: Path) -> Iterator[EngineProxy]:
     """A proxy of that engine on a thread of its own, for the length of a `with` block."""
@@ -145,5 +154,6 @@ def proxied(engine: str, socket: Path) -> Iterator[EngineProxy]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
+        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
