@@ -28,6 +28,10 @@ def require(configuration: Configuration) -> Configuration:
     return configuration
 
 
+MOST_OVERCOMMIT = 100
+"""Times; beyond it nothing is held back any more."""
+
+
 def _names(c: Configuration) -> Faults:
     if not STAGE_NAME.fullmatch(c.stage):
         yield f"stage cannot be {c.stage!r}: take up to 12 lower-case letters and digits, a letter first"
@@ -52,6 +56,10 @@ def _addresses(c: Configuration) -> Faults:
 def _workers(c: Configuration) -> Faults:
     if c.slots < 1:
         yield f"slots is {c.slots}: a worker needs at least 1"
+    for resource in ("cpu", "memory", "storage"):
+        overcommit = getattr(c, f"{resource}_overcommit")
+        if not 1 <= overcommit <= MOST_OVERCOMMIT:
+            yield f"{resource}_overcommit is {overcommit:g}: take 1 (a worker promises what it has) to {MOST_OVERCOMMIT}"
     if c.min_workers < 0:
         yield f"min_workers is {c.min_workers}: take 0 or more"
     if c.max_workers < max(1, c.min_workers):

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("our_node")
 
 IMPOSSIBLE = [
+    ({"cpu_overcommit": 0.5}, "cpu_overcommit"),
+    ({"memory_overcommit": 0}, "memory_overcommit"),
+    ({"storage_overcommit": 101}, "storage_overcommit"),
     ({"stage": ""}, "stage"),
     ({"stage": "Prod"}, "stage"),
     ({"stage": "7seas"}, "stage"),
