@@ -56,10 +56,6 @@ def _addresses(c: Configuration) -> Faults:
 def _workers(c: Configuration) -> Faults:
     if c.slots < 1:
         yield f"slots is {c.slots}: a worker needs at least 1"
-    for resource in ("cpu", "memory", "storage"):
-        overcommit = getattr(c, f"{resource}_overcommit")
-        if not 1 <= overcommit <= MOST_OVERCOMMIT:
-            yield f"{resource}_overcommit is {overcommit:g}: take 1 (a worker promises what it has) to {MOST_OVERCOMMIT}"
     if c.min_workers < 0:
         yield f"min_workers is {c.min_workers}: take 0 or more"
     if c.max_workers < max(1, c.min_workers):
@@ -72,6 +68,13 @@ def _workers(c: Configuration) -> Faults:
         yield f"volume_gib is {c.volume_gib}: take at least 30, since images and containers live there"
     if not 125 <= c.volume_throughput <= 1000:
         yield f"volume_throughput is {c.volume_throughput}: a gp3 volume has 125 to 1000 MiB a second"
+
+
+def _promises(c: Configuration) -> Faults:
+    for resource in ("cpu", "memory", "storage"):
+        overcommit = getattr(c, f"{resource}_overcommit")
+        if not 1 <= overcommit <= MOST_OVERCOMMIT:
+            yield f"{resource}_overcommit is {overcommit:g}: take 1 (no more than there is) to {MOST_OVERCOMMIT}"
 
 
 def _instance_types(c: Configuration) -> Faults:
@@ -132,6 +135,7 @@ CHECKS: tuple[Callable[[Configuration], Faults], ...] = (
     _names,
     _addresses,
     _workers,
+    _promises,
     _instance_types,
     _database,
     _edge,
