@@ -14,6 +14,8 @@ from worker_agent.settings import Wanted, WorkerSettings
 
 DOCKER_CLASS = "worker_agent.docker.environment:DockerTrialEnvironment"
 SANDBOX_CLASS = "worker_agent.sandbox.environment:SandboxEnvironment"
+DOCKER_PARTS = ("harbor.environments.docker.docker_unix",)  # which Harbor imports when a trial begins
+SANDBOX_PARTS = ("encodings.unicode_escape",)  # how the kernel writes names of mounts
 LABEL = "flotilla"
 NOTES = "notes.json"  # in a trial's scratch: what its environment says of its end
 CONTAINERS_A_TRIAL = 2  # the agent's, and the verifier's where that is a separate one
@@ -34,7 +36,9 @@ class Chosen:
     @property
     def modules(self) -> Sequence[str]:
         """What the nursery imports for it."""
-        return ((DOCKER_CLASS if self.name is Wanted.DOCKER else SANDBOX_CLASS).partition(":")[0],)
+        if self.name is Wanted.DOCKER:
+            return (_module(DOCKER_CLASS), *DOCKER_PARTS)
+        return (_module(SANDBOX_CLASS), *SANDBOX_PARTS)
 
     @property
     def build_patience(self) -> float:
@@ -105,3 +109,7 @@ def half_of_the_memory() -> int:
 def worker_labels(settings: WorkerSettings) -> dict[str, str]:
     """The labels of every Docker object that this worker's trials make."""
     return {f"{LABEL}.worker": settings.worker_name}
+
+
+def _module(import_path: str) -> str:
+    return import_path.partition(":")[0]

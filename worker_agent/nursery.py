@@ -1,8 +1,9 @@
 """The fork server: a process that has Harbor imported and forks one child a trial.
 
-One JSON line on standard input is one order; one JSON line on standard output tells a birth or an end. It is ours
-because `multiprocessing`'s outlives a killed parent, lets no child notice its parent's death and shows every child's
-secrets in `/proc`: here the nursery dies with the supervisor, the children with it, and secrets come with the order.
+One JSON line on standard input is one order; one JSON line on standard output tells a birth or an end. Retired, it
+takes no order any more and ends after its last child. It is ours because `multiprocessing`'s outlives a killed parent,
+lets no child notice its parent's death and shows every child's secrets in `/proc`: here the nursery dies with the
+supervisor, the children with it, and secrets come with the order.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -81,10 +83,9 @@ def limit_resources() -> None:
 
 
 def _run(order: dict[str, Any]) -> int:
-    module, _, function = order["entry"].partition(":")
     code = 70
     try:
-        code = int(getattr(importlib.import_module(module), function)(**order["arguments"]))
+        code = int(_function(order["entry"])(**order["arguments"]))
     except BaseException:  # the child's last frame: whatever it was goes to its log
         traceback.print_exc()
     sys.stdout.flush()
@@ -108,6 +109,7 @@ class Nursery:
         self._children: dict[int, str] = {}
         self._unread = b""
         self._open = True
+        self._retired = False
         self._last_call: float | None = None
         self._woken, wakeup = os.pipe()
         os.set_blocking(self._woken, False)
@@ -119,7 +121,7 @@ class Nursery:
 
     def run(self) -> None:
         _report(ready=os.getpid())
-        while self._open or self._children:
+        while self._children or (self._open and not self._retired):
             watched = [self._woken, *([_ORDERS] if self._open else [])]
             readable = select.select(watched, [], [], 1.0)[0]
             if self._woken in readable:
@@ -136,17 +138,22 @@ class Nursery:
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:
             order = json.loads(line)
-            nursery = os.getpid()
-            try:
-                pid = os.fork()
-            except OSError as fault:  # no memory, or too many processes: that ends this trial, not all of them
-                _report(id=order["id"], fault=str(fault))
-                continue
-            if pid == 0:
-                _become_trial(order, nursery)
-            self._children[pid] = order["id"]
-            _report(id=order["id"], pid=pid)
+            if order.get("retire"):
+                self._retired = True
+            else:
+                self._fork(order)
         return None
+
+    def _fork(self, order: dict[str, Any]) -> None:
+        nursery = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError as fault:  # no memory, or too many processes: that ends this trial, not all of them
+            return _report(id=order["id"], fault=str(fault))
+        if pid == 0:
+            _become_trial(order, nursery)
+        self._children[pid] = order["id"]
+        return _report(id=order["id"], pid=pid)
 
     def _bury(self) -> None:
         while self._children:
@@ -177,18 +184,39 @@ class Nursery:
             os.kill(pid, number)  # not reaped yet, so the pid is still the child's
 
 
+def prepare(modules: Sequence[str], *, rehearsal: str | None, scratch: Path) -> None:
+    """Imports and makes, once, what all children use; they share its pages."""
+    for module in modules:
+        importlib.import_module(module)
+    if rehearsal is not None:
+        try:
+            _function(rehearsal)(scratch=scratch)
+        except Exception:  # it saves work and memory, and decides nothing: whatever it is, the trials will tell
+            traceback.print_exc()
+    gc.collect()
+    gc.freeze()  # the collector must not touch what is shared
+
+
+def _function(entry: str) -> Any:
+    module, _, function = entry.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
 def main() -> None:
-    """`python -m worker_agent.nursery --scratch DIR MODULE…`: imports the modules, then serves orders."""
+    """`python -m worker_agent.nursery --scratch DIR [--rehearsal ENTRY] MODULE…`: prepares itself, then serves orders.
+
+    It ends with its parent: at once while it prepares itself, later when its children have ended.
+    """
     parser = argparse.ArgumentParser()
-    parser.add_argument("--scratch", required=True, help="names the worker whose nursery this is, for its successor")
+    parser.add_argument("--scratch", type=Path, required=True, help="names the worker whose it is, for its successor")
+    parser.add_argument("--rehearsal", help="a function to go through once, as module:function")
     parser.add_argument("modules", nargs="*")
     arguments = parser.parse_args()
+    die_with_parent(signal.SIGKILL)
+    prepare(arguments.modules, rehearsal=arguments.rehearsal, scratch=arguments.scratch)
+    nursery = Nursery()
     die_with_parent(signal.SIGTERM)
-    for module in arguments.modules:
-        importlib.import_module(module)
-    gc.collect()
-    gc.freeze()  # the children share these pages: the collector must not touch them
-    Nursery().run()
+    nursery.run()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ Harbor opens what is there by its name, and what is there is the task's to make:
 a file of this host, a device without end.
 """
 
+import functools
+import inspect
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,16 +21,18 @@ MOST_BYTES = 1 << 20
 
 
 def read_plainly(verifier: "type[Verifier]") -> None:
-    """Have Harbor's verifier read a copy that is made here, once and for all trials of this process."""
+    """Have Harbor's verifier read a copy that is made here, for all trials of this process; again changes nothing."""
     from harbor.verifier.verifier import VerifierOutputParseError  # noqa: PLC0415 - the nursery has it
 
     for name, path in (("_parse_reward_text", "reward_text_path"), ("_parse_reward_json", "reward_json_path")):
-        setattr(verifier, name, _of_copy(getattr(verifier, name), path, refusal=VerifierOutputParseError))
+        harbors = inspect.unwrap(getattr(verifier, name))
+        setattr(verifier, name, _of_copy(harbors, path, refusal=VerifierOutputParseError))
 
 
 def _of_copy(
     parse: Callable[[Any], dict[str, float | int]], path: str, *, refusal: type[Exception]
 ) -> Callable[[Any], dict[str, float | int]]:
+    @functools.wraps(parse)
     def parsed(verifier: Any) -> dict[str, float | int]:
         paths = verifier.trial_paths
         given = getattr(paths, path)

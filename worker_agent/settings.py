@@ -9,6 +9,7 @@ from pathlib import Path
 from flotilla.scaling import TENURE, Tenure
 from flotilla.settings import QueueSettings
 from worker_agent.instance_metadata import DEFAULT_ENDPOINT
+from worker_agent.trial_processes import MOST_TRIALS
 
 CPU_OVERCOMMIT = 8.0
 """Sixty trials that declare a CPU each fit eight: agents wait for their model most of the time."""
@@ -61,6 +62,8 @@ class WorkerSettings(QueueSettings):
     secrets_prefix: str | None = None
     """What the names of job secrets begin with in Secrets Manager; without it they are this machine's own."""
     lease_seconds: float = field(default=90, metadata={"least": 1})
+    nursery_trials: int = field(default=MOST_TRIALS, metadata={"least": 1})
+    """After so many trials a new process takes the place of the one that forks them."""
     drain_seconds: float = field(default=240, metadata={"least": 0})
     group: str | None = None
     """The Auto Scaling group that this worker's instance is in; without one it never leaves by itself."""

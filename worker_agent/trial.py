@@ -15,8 +15,18 @@ from typing import Any
 
 from worker_agent.rewards import read_plainly
 
-PRELOADED = ("harbor.trial.trial", "harbor.trial.single_step", "harbor.trial.multi_step", "harbor.agents.oracle")
-"""What the nursery imports once for all trials, beside the environment's own module."""
+PRELOADED = (
+    "harbor.trial.trial",
+    "harbor.trial.single_step",
+    "harbor.trial.multi_step",
+    "harbor.trial.sync_trajectory",
+    "harbor.agents.oracle",
+    "worker_agent.trial",
+)
+"""What the nursery imports once for all trials, beside the environment's own modules."""
+
+REHEARSAL = "worker_agent.rehearsal:rehearse"
+"""What it does before its first order, which fills the rest of what all trials use alike."""
 
 CANCELLED_EXIT = 3
 

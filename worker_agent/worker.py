@@ -32,7 +32,7 @@ from worker_agent.secret_values import SecretValues, StageSecrets
 from worker_agent.settings import WorkerSettings
 from worker_agent.supervisor import Supervisor
 from worker_agent.threads import DATABASE_CONNECTIONS, Threads
-from worker_agent.trial import PRELOADED
+from worker_agent.trial import PRELOADED, REHEARSAL
 from worker_agent.trial_processes import TrialProcesses
 from worker_agent.watchdog import Watchdog
 
@@ -94,7 +94,11 @@ async def _equip(settings: WorkerSettings, chosen: Chosen) -> Equipment:
     threads, layout = Threads(engine), Layout(settings.shared)
     client = sqs_client(endpoint_url=settings.endpoint_url, region=settings.region, access_key=settings.access_key)
     processes = await TrialProcesses.open(
-        scratch=settings.scratch, modules=[*PRELOADED, *chosen.modules], environment=variables
+        scratch=settings.scratch,
+        modules=[*PRELOADED, *chosen.modules],
+        environment=variables,
+        rehearsal=REHEARSAL,
+        most_trials=settings.nursery_trials,
     )
     return Equipment(
         worker_id=new_id("worker"),

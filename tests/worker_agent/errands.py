@@ -4,8 +4,12 @@ import json
 import os
 import shutil
 import signal
+import sys
 import time
 from pathlib import Path
+from typing import Any
+
+from worker_agent import trial
 
 
 def write_environment(target: str) -> int:
@@ -65,3 +69,11 @@ def log_and_wait(place: str) -> int:
     signal.sigwait({signal.SIGTERM})
     say("the last line\n")
     return 3
+
+
+def list_late_imports(target: str, order: dict[str, Any]) -> int:
+    """Runs a trial and writes down, one a line, what had to be imported for it."""
+    before = set(sys.modules)
+    code = trial.run(**order)
+    Path(target).write_text("\n".join(sorted(set(sys.modules) - before)), encoding="utf-8")
+    return code

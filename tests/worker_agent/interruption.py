@@ -81,8 +81,10 @@ class Prefabricated(TrialProcesses):
     left: ClassVar[str]
 
     @classmethod
-    async def open(cls, *, scratch: Path, modules: Sequence[str], environment: Mapping[str, str]) -> TrialProcesses:
-        needed = [module for module in modules if not module.startswith(("harbor", "worker_agent.sandbox"))]
+    async def open(
+        cls, *, scratch: Path, modules: Sequence[str], environment: Mapping[str, str], **_: object
+    ) -> TrialProcesses:
+        needed = [module for module in modules if not module.startswith(("harbor", "worker_agent"))]
         return await super().open(scratch=scratch, modules=needed, environment=environment)
 
     async def start(self, order: Order) -> TrialProcess:
