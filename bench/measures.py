@@ -1,6 +1,6 @@
 """All measures, in the order in which they are taken."""
 
-from bench import fan_out, full_host, latency, one_trial, throughput
+from bench import fan_out, full_host, latency, one_trial, slot_cost, throughput
 from bench.makespan import measuring as makespan
 from bench.measure import Measure
 from bench.reads import measuring as reads
@@ -12,5 +12,6 @@ ALL: tuple[Measure, ...] = (
     latency.MEASURE,
     fan_out.MEASURE,
     reads.MEASURE,
+    slot_cost.MEASURE,
     full_host.MEASURE,
 )

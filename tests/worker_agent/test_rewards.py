@@ -64,3 +64,13 @@ def test_what_is_no_plain_small_file_is_no_reward(paths: TrialPaths, make: Calla
     make(paths.reward_json_path)
     with pytest.raises(VerifierOutputParseError, match=r"reward\.json is no plain file"):
         reward(paths)
+
+
+def test_what_reads_plainly_is_not_changed_again(paths: TrialPaths) -> None:
+    class Again(Verifier):
+        """As in a nursery, which has gone through a trial when it forks."""
+
+    harbors = Again._parse_reward_text
+    for _ in range(3):
+        read_plainly(Again)
+    assert Again._parse_reward_text.__wrapped__ is harbors  # type: ignore[attr-defined]
