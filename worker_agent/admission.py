@@ -68,8 +68,9 @@ class Admission:
         kept = self._kept_for(run_id)
         short = _short(_sum(self._given, _sum(kept, declared)), self.capacity.promised) if declared != NOTHING else None
         if short is not None:
-            former = self._refused.pop(run_id, None)
+            former = self._refused.get(run_id)
             times = former.times + 1 if former else 1
+            # In its old place: whom room is kept for must not change each time that one of them asks.
             self._refused[run_id] = _Refused(declared=declared, times=times, seen=self._clock())
             return Turned(waiting_on=_RESOURCES[short][0], reserved=self._reserving == run_id)
         self._refused.pop(run_id, None)

@@ -106,6 +106,17 @@ def test_after_three_refusals_room_is_kept_for_the_large_run_and_then_it_gets_in
     _admitted(admission, "large", LARGE)
 
 
+def test_of_two_large_runs_the_one_that_was_refused_first_gets_in_first_however_often_it_asked() -> None:
+    admission = Admission(EXACT)
+    places = _fill(admission)
+    for run_id in ["first", "second"] * MOST_REFUSALS + ["first"]:
+        assert isinstance(admission.admit(run_id, LARGE), Turned)
+    for place in places:
+        admission.release(place)
+    assert isinstance(admission.admit("second", LARGE), Turned)
+    _admitted(admission, "first", LARGE)
+
+
 def test_room_is_no_longer_kept_for_a_run_that_is_not_seen_again() -> None:
     clock = Clock()
     places = _fill(clock.admission)
