@@ -99,7 +99,8 @@ class Recovery:
         self._pressing = found if self._in_hand() else None
         if (self._pressing is None) != (was is None):
             _log.warning("receiving pauses: %s", found) if self._pressing else _log.info("receiving goes on")
-            await self._set_slots()
+            # No new term: the endings of trials that live through a pause must go on telling whether the host is sick.
+            await self._slots.pause(self._pressing is not None)
 
     async def recover_once(self) -> None:
         """One checkup of a sick host."""
@@ -132,7 +133,7 @@ class Recovery:
             await self._set_slots()
 
     async def _set_slots(self) -> None:
-        await self._slots.limit(0 if self._short or self._pressing else self._fitness.most)
+        await self._slots.limit(0 if self._short else self._fitness.most)
 
     async def despair(self) -> None:
         """Gives the host up, once, if it was unfit for too long."""

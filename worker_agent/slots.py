@@ -26,7 +26,7 @@ class Slots:
     High fills first: while its queue gives full hands, normal runs keep one slot in ten. While it is empty its poll
     holds a single slot, and when that is the last free one the two queues take turns with it.
 
-    A limit begins a new term: what was held before does not count towards it, and runs on.
+    A limit begins a new term: what was held before does not count towards it, and runs on. A pause begins none.
     """
 
     def __init__(self, total: int) -> None:
@@ -34,6 +34,7 @@ class Slots:
         self.term = 0
         self._limit = total
         self._held_in_term = 0
+        self._paused = False
         self._held = {Priority.HIGH: 0, Priority.NORMAL: 0}
         self._rushed = False
         self._last_slot_went_to = Priority.HIGH
@@ -43,7 +44,13 @@ class Slots:
     @property
     def free(self) -> int:
         """Slots that neither run a trial nor are reserved, as far as they are not closed."""
-        return min(self.total - sum(self._held.values()), self._limit - self._held_in_term)
+        return 0 if self._paused else min(self.total - sum(self._held.values()), self._limit - self._held_in_term)
+
+    async def pause(self, paused: bool) -> None:
+        """Gives none out for a while; what is held still counts towards the limit and for its term."""
+        async with self._changed:
+            self._paused = paused
+            self._changed.notify_all()
 
     async def limit(self, most: int | None) -> None:
         """From now on so many slots are given out at a time, beside those that are held; None opens all."""
@@ -55,8 +62,8 @@ class Slots:
             self._changed.notify_all()
 
     def still_stands(self, reservation: Reservation) -> bool:
-        """Whether what a call brings may be taken on: not if slots were closed since it was made."""
-        return reservation.term == self.term or self._limit == self.total
+        """Whether what a call brings may be taken on: not if slots were closed since it was made, or are paused."""
+        return not self._paused and (reservation.term == self.term or self._limit == self.total)
 
     async def reserve(self, priority: Priority) -> Reservation:
         """Waits until this queue may have at least one slot, and holds what it may have."""

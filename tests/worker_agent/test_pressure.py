@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from flotilla.causes import Cause
+from flotilla.states import TrialState
+from flotilla.store.endings import Ending
 from tests.worker_agent.test_fitness import Host
 from tests.worker_agent.test_slots import in_a_loop
 from worker_agent import pressure
+from worker_agent.fitness import MOST_FAILED
 from worker_agent.pressure import Stalls
 
 CPU = "some avg10=90.00 avg60=1.00 avg300=0.50 total=4000000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n"
@@ -75,3 +79,30 @@ async def test_no_host_is_given_up_for_pressure() -> None:
         await recovery.despair()
         host.now += 10_000
     assert host.given_up == []
+
+
+@in_a_loop
+async def test_a_host_that_stalls_now_and_then_is_still_found_sick() -> None:
+    host, lately = Host(in_hand=3), 0.0
+    recovery = host.recovery(stalls=lambda: _stalls(lately=lately))
+    failed = Ending(state=TrialState.ERRORED, cause=Cause.HOST_RESOURCE)
+    for _ in range(MOST_FAILED):
+        began = host.slots.term
+        lately = 0.9
+        await recovery.look_at_pressure()
+        lately = 0.0
+        await recovery.look_at_pressure()
+        await recovery.ended(failed, term=began)
+    assert (host.slots.free, "3 trials in a row" in (recovery.unfit or "")) == (0, True)
+
+
+@in_a_loop
+async def test_a_host_that_is_sick_stays_closed_when_its_stalls_are_over() -> None:
+    host, lately = Host(in_hand=3), 0.9
+    recovery = host.recovery(stalls=lambda: _stalls(lately=lately))
+    await recovery.look_at_pressure()
+    for _ in range(MOST_FAILED):
+        await recovery.ended(Ending(state=TrialState.ERRORED, cause=Cause.HOST_RESOURCE), term=host.slots.term)
+    lately = 0.0
+    await recovery.look_at_pressure()
+    assert (host.slots.free, "3 trials in a row" in (recovery.unfit or "")) == (0, True)
