@@ -1,9 +1,10 @@
 """Many workers, a pulse and somebody who cancels, all at once on the same runs: the tables tell the one who won."""
 
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, text
@@ -12,7 +13,7 @@ from flotilla.causes import Cause
 from flotilla.database import connect
 from flotilla.states import TERMINAL, RunState, TrialState
 from flotilla.store.dispatching import forget_messages, mark_sent, startable
-from flotilla.store.endings import Ending, LeaseLost, take_back_expired
+from flotilla.store.endings import Ending, LeaseLost, give_back_unknown, take_back_expired
 from flotilla.store.fleet_state import say_why_they_wait
 from flotilla.store.jobs import cancel_job
 from flotilla.store.leases import Claimed, Lease
@@ -59,11 +60,18 @@ class Crowd:
             if isinstance(claimed, Claimed):
                 held = [*held[-3:], claimed.lease]
             if chance.random() < 0.2:
-                self.fleet.renew(worker_id)
+                self._renew(worker_id, held)
             shipped = [Shipped(trial_id=one.trial_id, streams={Stream.TRIAL: ("trial.log", 1)}) for one in held]
             self.fleet.do(lambda c, shipped=shipped: record_shipped(c, shipped))  # type: ignore[misc]
             if held and chance.random() < 0.7:
                 self._finish(chance.choice(held), chance.choice(ENDINGS))
+
+    def _renew(self, worker_id: str, held: Sequence[Lease]) -> None:
+        """What it has forgotten it would keep for ever: that goes back."""
+        for lease in (one.lease for one in self.fleet.renew(worker_id) if one.lease not in held):
+            words = {"run_id": lease.run_id, "token": lease.token, "trial_id": lease.trial_id}
+            with contextlib.suppress(LeaseLost):
+                self.fleet.do(lambda c, words=words: give_back_unknown(c, **words))  # type: ignore[misc]
 
     def _finish(self, lease: Lease, ending: Ending) -> None:
         try:
