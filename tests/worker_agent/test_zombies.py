@@ -13,7 +13,11 @@ from tests.worker_agent import process_tree
 from tests.worker_agent.victims import Victims, with_victims
 from tests.worker_agent.workplace import Workplace
 
-UNHURRIED: Mapping[str, str] = {**TASK, "solution/solve.sh": "#!/bin/sh\necho begun\nsleep 2\n"}
+# Whoever was stopped in one of its pauses has the others before it: it learns what it lost before it is done.
+UNHURRIED: Mapping[str, str] = {
+    **TASK,
+    "solution/solve.sh": "#!/bin/sh\necho begun\nfor n in 1 2 3 4; do sleep 1; done\n",
+}
 
 
 def _trials(workplace: Workplace, run_id: str) -> list[dict[str, Any]]:
