@@ -8,8 +8,8 @@ import asyncio
 import json
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -61,6 +61,7 @@ class EngineProxy:
         self.broken = False
         self.injuries: list[Injury] = []
         self.listens = threading.Event()
+        self._meetings: set[asyncio.Task[None]] = set()
         self._starts = Injury(calls=_START, kind=Kind.REFUSED)
 
     @property
@@ -72,12 +73,21 @@ class EngineProxy:
         """Until `stop` is set."""
 
         async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with closing(writer), suppress(ConnectionError):  # a client that hangs up is its own affair
-                await self._meet(reader, writer, engine=engine, stop=stop)
+            meeting = asyncio.current_task()
+            assert meeting is not None
+            self._meetings.add(meeting)
+            meeting.add_done_callback(self._meetings.discard)
+            async with _closing(writer):
+                with suppress(ConnectionError):  # a client that hangs up is its own affair
+                    await self._meet(reader, writer, engine=engine, stop=stop)
 
         async with await asyncio.start_unix_server(meet, socket, limit=_CHUNK):
             self.listens.set()
             await stop.wait()
+            # Streams that a builder has taken over may outlive both of their ends.
+            for meeting in self._meetings:
+                meeting.cancel()
+            await asyncio.gather(*self._meetings, return_exceptions=True)
 
     async def _meet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, engine: Path, stop: asyncio.Event
@@ -98,6 +108,20 @@ class EngineProxy:
         return [*([self._starts] if self.broken else []), *self.injuries]
 
 
+@asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Closes it at the end, and waits until it is closed."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        writer.transport.abort()  # what is still to be sent would be waited for
+        raise
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 async def _hang(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
     """Until the client gives up."""
     gone, stopped = asyncio.create_task(_read_all(reader)), asyncio.create_task(stop.wait())
@@ -116,12 +140,14 @@ async def _carry_over(
     head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None, *, engine: Path
 ) -> None:
     there, to_engine = await asyncio.open_unix_connection(engine, limit=_CHUNK)
-    with closing(to_engine):
+    async with _closing(to_engine):
         to_engine.write(head)
         asking = asyncio.create_task(_pass_on(reader, to_engine))
-        await (_pass_on(there, writer) if writer else _read_all(there))
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        try:
+            await (_pass_on(there, writer) if writer else _read_all(there))
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -130,13 +156,6 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         await writer.drain()
     if writer.can_write_eof():
         writer.write_eof()
-
-
-async def _end(tasks: set["asyncio.Task[None]"]) -> None:
-    """Streams that a builder has taken over may outlive both of their ends."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @contextmanager
@@ -154,6 +173,5 @@ def proxied(engine: str, socket: Path) -> Iterator[EngineProxy]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
-        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()

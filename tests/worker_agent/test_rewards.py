@@ -1,5 +1,6 @@
 """The reward is read from a plain file, whatever a task puts in its place."""
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_what_reads_plainly_is_not_changed_again(paths: TrialPaths) -> None:
     class Again(Verifier):
         """As in a nursery, which has gone through a trial when it forks."""
 
-    harbors = Again._parse_reward_text
+    harbors = inspect.unwrap(Again._parse_reward_text)  # another test of this process may have changed it
     for _ in range(3):
         read_plainly(Again)
     assert Again._parse_reward_text.__wrapped__ is harbors  # type: ignore[attr-defined]
