@@ -8,7 +8,6 @@ instruction of the task's body. Our trial's own first instruction, in a process 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from bench import stack
 from bench.figures import Goal
@@ -16,7 +15,7 @@ from bench.measure import Ground, Measure
 from bench.old_way import running as old_way
 from bench.old_way.running import OldWay
 from bench.percentiles import percentile
-from bench.stack import Stack
+from bench.stack import Stack, unix_seconds
 
 OURS = "Flotilla, request to lease"
 INSIDE = "Flotilla, request to Harbor's first instruction"
@@ -65,8 +64,8 @@ def _ours(ours: Stack, bundle: str, *, count: int, seconds: float) -> Waits:
     for asked, job in jobs:
         [run] = ours.finished(job)
         result = ours.client.transport.get(f"/v1/runs/{run['id']}/result")
-        claimed.append(_unix(run["started_at"] or "") - asked)
-        inside.append(_unix(result["started_at"]) - asked)
+        claimed.append(unix_seconds(run["started_at"] or "") - asked)
+        inside.append(unix_seconds(result["started_at"]) - asked)
     return Waits(claimed=claimed, inside=inside)
 
 
@@ -84,10 +83,6 @@ def _paced[T](items: Iterable[T], *, seconds: float) -> Iterator[T]:
     for number, item in enumerate(items):
         time.sleep(max(began + number * seconds - time.monotonic(), 0))
         yield item
-
-
-def _unix(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
 
 
 MEASURE = Measure(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bench import engine
@@ -86,6 +87,11 @@ def running(
     finally:
         process.terminate()
         process.communicate(timeout=STOP_SECONDS)
+
+
+def unix_seconds(moment: str) -> float:
+    """A time as the API gives it, in seconds since the epoch."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _connection(process: subprocess.Popen[str]) -> Connection:

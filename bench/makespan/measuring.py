@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from bench import stack
@@ -20,7 +19,7 @@ from bench.figures import Goal
 from bench.makespan import memory
 from bench.makespan.schedule import Stay, idle_share, least, log_normal, makespan
 from bench.measure import Ground, Measure
-from bench.stack import HELLO, Stack
+from bench.stack import HELLO, Stack, unix_seconds
 from flotilla.cli.documents import Job
 
 OURS = "Flotilla, whole pipeline"
@@ -86,8 +85,8 @@ def _stays(ours: Stack, job: Job) -> list[Stay]:
     return [
         Stay(
             worker=ours.client.run(run["id"])["trials"][-1]["worker"],
-            began=_unix(run["started_at"] or ""),
-            ended=_unix(run["finished_at"] or ""),
+            began=unix_seconds(run["started_at"] or ""),
+            ended=unix_seconds(run["finished_at"] or ""),
         )
         for run in runs
     ]
@@ -118,10 +117,6 @@ def _task(directory: Path, seconds: float) -> Path:
     settings = directory / "task.toml"
     settings.write_text(settings.read_text().replace("timeout_sec = 30", f"timeout_sec = {LONGEST_SECONDS:.0f}"))
     return directory
-
-
-def _unix(moment: str) -> float:
-    return datetime.fromisoformat(moment).timestamp()
 
 
 MEASURE = Measure(
