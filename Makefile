@@ -18,6 +18,8 @@ UV := $(BIN)/uv pip
 WHEELS := .cache/function-wheels
 EMULATOR := .cache/ministack
 OLD_WAY := .cache/celery
+# Of `make test`, much of whose time is waiting.
+PROCESSES := 2
 
 .PHONY: help
 help: ## show this list
@@ -31,7 +33,7 @@ demo: $(READY) ## run an example task ten times on this machine, show the result
 
 .PHONY: test
 test: $(READY) node_modules/ready $(WHEELS)/ready ## run all tests; those of Docker are skipped where no engine answers
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES)
 
 .PHONY: lint
 lint: $(READY) ## check style, types, and who imports whom

@@ -17,13 +17,21 @@ from moto.server import ThreadedMotoServer
 from flotilla import database
 from flotilla.local.postgres import Postgres, running
 from flotilla.queue import sqs_client
+from tests.neighbourhoods import Neighbourhoods
 from tests.run_queues import RunQueues, SqsProcess, running_sqs
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
+    from xdist.remote import Producer
 
 TEMPLATE = "migrated"
 TRIAL_IMAGE = "debian:bookworm-slim"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Neighbourhoods:
+    """How several processes share the tests (`-n`)."""
+    return Neighbourhoods(config, log)
 
 
 @pytest.fixture(scope="session")
