@@ -29,9 +29,9 @@ TRIAL_IMAGE = "debian:bookworm-slim"
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Neighbourhoods:
-    """How several processes share the tests (`-n`)."""
-    return Neighbourhoods(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> Neighbourhoods | None:
+    """How several processes share the tests (`-n`), unless another way is asked for (`--dist`)."""
+    return Neighbourhoods(config, log) if config.getoption("dist") == "load" else None
 
 
 @pytest.fixture(scope="session")
