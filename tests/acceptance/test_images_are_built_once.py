@@ -17,7 +17,7 @@ from tests.worker_agent.engine_proxy import Injury, Kind, proxied
 from worker_agent.docker.engine import Engine
 
 RUNS, SLOTS = 30, 10
-LABEL = "flotilla.test"
+LABEL = "flotilla.test.build"  # not that of other tests, which remove all that has it
 BUILDS = r"POST \S*/(grpc|build)\b"
 """How a builder is reached: BuildKit by the first, the older one by the second. It tells no event of its own."""
 
