@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from worker_agent.docker import host_side
 from worker_agent.docker.engine import Body, Engine
 from worker_agent.docker.errors import EngineError
 from worker_agent.docker.repetition import may_repeat, repeated
@@ -96,7 +97,10 @@ async def _put(engine: Engine, container: str, *, add: Callable[[tarfile.TarFile
     # Everything is unpacked from the root, so that links in the tree may point wherever they like.
     with tempfile.SpooledTemporaryFile(max_size=HELD_IN_MEMORY) as spool:
         await asyncio.to_thread(_pack, spool, add)
-        body = Body(kind="application/x-tar", size=spool.tell(), source=spool)
+        size = spool.tell()
+        if await host_side.unpack(engine, container, spool):
+            return
+        body = Body(kind="application/x-tar", size=size, source=spool)
         where = f"/containers/{container}/archive"
 
         async def send() -> None:
