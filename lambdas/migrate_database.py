@@ -9,8 +9,8 @@ import boto3
 from flotilla.admin_key import provide_admin_key
 from flotilla.aws import brief_calls
 from flotilla.custom_resource import Explained, RequestType, answer
-from flotilla.database import migrate
 from flotilla.database_secret import SecretUnreadable, open_database
+from flotilla.schema import migrate
 from flotilla.settings import MigrationSettings, SettingsFault, read
 
 SETTINGS = MigrationSettings

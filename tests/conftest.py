@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy
 from moto.server import ThreadedMotoServer
 
-from flotilla import database
+from flotilla import database, schema
 from flotilla.local.postgres import Postgres, running
 from flotilla.queue import sqs_client
 from tests.neighbourhoods import Neighbourhoods
@@ -43,7 +43,7 @@ def postgres() -> Iterator[Postgres]:
     ):
         server.create_database(TEMPLATE)
         engine = database.connect(server.url(TEMPLATE))
-        database.migrate(engine)
+        schema.migrate(engine)
         engine.dispose()
         yield server
 

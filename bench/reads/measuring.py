@@ -20,7 +20,7 @@ from bench.measure import Ground, Measure
 from bench.percentiles import percentile
 from bench.reads import million
 from bench.reads.million import Known
-from flotilla import database
+from flotilla import database, schema
 from flotilla.layout import Layout
 from flotilla.local import postgres
 from flotilla.local.children import SOURCE
@@ -40,7 +40,7 @@ def run(ground: Ground) -> None:
     with postgres.running(ground.work / "postgres") as server:
         server.create_database("flotilla")
         engine = database.connect(server.url("flotilla"), pool_size=1)
-        database.migrate(engine)
+        schema.migrate(engine)
         began = time.monotonic()
         known = million.fill(engine)
         ground.remark(

@@ -11,7 +11,7 @@ from psycopg.errors import DuplicateDatabase
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from flotilla import database
+from flotilla import database, schema
 from flotilla.cli.connection import Connection
 from flotilla.local import postgres
 from flotilla.local.children import Child
@@ -157,7 +157,7 @@ class Stack:
             self._postgres.create_database(DATABASE)
         url = self._postgres.url(DATABASE)
         self._engine = database.connect(url, pool_size=1)
-        database.migrate(self._engine)
+        schema.migrate(self._engine)
         return self._engine, url
 
     def _start_queue(self, stop: StopSignal) -> str:

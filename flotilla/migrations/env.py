@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `flotilla.database.migrate` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `flotilla.schema.migrate` hands over."""
 
 from alembic import context
 from sqlalchemy import text

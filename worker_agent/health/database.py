@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from flotilla.database import revision_found, revisions
 from flotilla.database_secret import open_database
+from flotilla.schema import revision_found, revisions
 from flotilla.settings import DatabaseSettings
 from worker_agent.health.finding import Finding, broken, degraded, healthy
 

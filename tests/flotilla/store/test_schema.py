@@ -10,8 +10,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from flotilla.causes import Cause
-from flotilla.database import alembic_config, migrate
 from flotilla.layout import BundleFormat
+from flotilla.schema import alembic_config, migrate
 from flotilla.states import BootOutcome, JobState, Priority, RunState, TrialState, WaitingOn, WorkerState
 from flotilla.store.endings import Ending
 from flotilla.tables import metadata

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flotilla import database
+from flotilla import database, schema
 from flotilla.local.postgres import Postgres
 from tests.worker_agent.docker.tasks import labelled
 from tests.worker_agent.engine_proxy import FAULT, proxied
@@ -116,7 +116,7 @@ def test_a_database_that_was_never_migrated_is_told_from_one_that_is_away(
         assert statuses(findings) == {"database": "broken"}
         assert "its schema is at nothing" in findings["database"].seen
         engine = database.connect(postgres.url("bare"))
-        database.migrate(engine)
+        schema.migrate(engine)
         engine.dispose()
         assert statuses(found(replace(settings, database_url=postgres.url("bare")))) == {}
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flotilla.database import revisions
+from flotilla.schema import revisions
 from worker_agent.health import clock, database, engine, harbor, memory, room
 from worker_agent.health.finding import Finding, Status, broken, degraded, healthy, reason, worst
 from worker_agent.health.report import as_document, as_text, wants_colours
