@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from worker_agent.immortal import make_all_immortal
+
 GRACE_SECONDS = 20.0  # what children get, after SIGTERM, to let Harbor take its containers down
 OOM_SCORE = "500"  # trials go first when memory runs out, never the worker, whose own -1000 they would inherit
 SOFT_LIMITS = {resource.RLIMIT_DATA: 2 << 30, resource.RLIMIT_FSIZE: 4 << 30, resource.RLIMIT_NOFILE: 4096}
@@ -194,7 +196,8 @@ def prepare(modules: Sequence[str], *, rehearsal: str | None, scratch: Path) -> 
         except Exception:  # it saves work and memory, and decides nothing: whatever it is, the trials will tell
             traceback.print_exc()
     gc.collect()
-    gc.freeze()  # the collector must not touch what is shared
+    make_all_immortal()  # to look at what is shared must not change it,
+    gc.freeze()  # and the collector must not touch it
 
 
 def _function(entry: str) -> Any:
