@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flotilla.states import WaitingOn
-from flotilla.store.leases import Declared
+from flotilla.store.room import Declared
 from worker_agent.capacity import Capacity
 
 NOTHING = Declared()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flotilla.store.leases import Declared
+from flotilla.store.room import Declared
 from worker_agent.docker.engine import Engine
 from worker_agent.health.room import measure_all
 from worker_agent.settings import WorkerSettings

@@ -13,7 +13,8 @@ from flotilla.ids import new_trial_name
 from flotilla.messages import Message
 from flotilla.queue import QueueUnavailable, Received
 from flotilla.states import TERMINAL, Priority, RunState
-from flotilla.store.leases import Claimed, Declared, Refusal, Refused, claim, declared, wait_for_room
+from flotilla.store.leases import Claimed, Refusal, Refused, claim
+from flotilla.store.room import Declared, declared, wait_for_room
 from worker_agent.admission import NOTHING, Admitted, Turned
 from worker_agent.assignment import Assignment
 from worker_agent.equipment import Equipment

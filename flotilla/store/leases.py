@@ -46,15 +46,6 @@ class Claimed:
     secrets: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """What a task declares that it needs of its host; 0 where it declares nothing. Sizes in megabytes."""
-
-    cpus: float = 0
-    memory_mb: float = 0
-    storage_mb: float = 0
-
-
 class Refusal(StrEnum):
     """Why a message's run is not claimed, and so what becomes of the message."""
 
@@ -144,18 +135,6 @@ _LEAVE_TO_OTHERS = text(f"""
     WHERE runs.id = :run AND runs.state = 'queued' AND me.id = :worker AND {_ELSEWHERE}
 """)
 
-_DECLARED = text("""
-    SELECT runs.id, bundles.task->'cpus' AS cpus, bundles.task->'memory_mb' AS memory_mb,
-        bundles.task->'storage_mb' AS storage_mb
-    FROM runs JOIN jobs ON jobs.id = runs.job_id JOIN bundles ON bundles.id = jobs.bundle_id
-    WHERE runs.id = ANY(:runs) AND runs.state IN ('pending', 'queued')
-""")
-
-_WAIT_FOR_ROOM = text("""
-    UPDATE runs SET waiting_on = CAST(:reason AS waiting_on)
-    WHERE id = :run AND state = 'queued' AND waiting_on <> CAST(:reason AS waiting_on)
-""")
-
 _RENEW = text(f"""
     WITH me AS (
         SELECT id, EXISTS {_NEWER} AS superseded FROM workers WHERE id = :worker
@@ -215,20 +194,6 @@ def claim(
         agent_kwargs=row.agent_kwargs,
         secrets=tuple(row.secrets),
     )
-
-
-def declared(connection: Connection, *, run_ids: Sequence[str]) -> dict[str, Declared]:
-    """What the tasks of these runs declare, by run; a run that does not wait has none."""
-    rows = connection.execute(_DECLARED, {"runs": list(run_ids)})
-    return {
-        row.id: Declared(cpus=row.cpus or 0, memory_mb=row.memory_mb or 0, storage_mb=row.storage_mb or 0)
-        for row in rows
-    }
-
-
-def wait_for_room(connection: Connection, *, run_id: str, reason: WaitingOn) -> None:
-    """Records which resource of the host that received it a queued run waits for; nothing is charged for it."""
-    connection.execute(_WAIT_FOR_ROOM, {"run": run_id, "reason": reason})
 
 
 def _look_closer(connection: Connection, ask: Mapping[str, Any], *, gap_seconds: float) -> Row[Any] | Refused:

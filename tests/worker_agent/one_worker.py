@@ -13,7 +13,8 @@ from flotilla.archive import Limits
 from flotilla.ids import new_id, new_trial_name
 from flotilla.messages import Message
 from flotilla.states import Priority
-from flotilla.store.leases import Claimed, Declared, claim
+from flotilla.store.leases import Claimed, claim
+from flotilla.store.room import Declared
 from flotilla.store.workers import NewWorker, register_worker
 from tests.worker_agent.workplace import Workplace
 from worker_agent.admission import Admission

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flotilla.states import WaitingOn
-from flotilla.store.leases import Declared
+from flotilla.store.room import Declared
 from worker_agent.admission import FORGOTTEN_SECONDS, MOST_REFUSALS, Admission, Admitted, Turned
 from worker_agent.capacity import Capacity
 

@@ -7,8 +7,9 @@ from flotilla.states import RunState, TrialState, WaitingOn, WorkerState
 from flotilla.store.dispatching import mark_sent
 from flotilla.store.endings import Ending
 from flotilla.store.fleet_state import take_census
-from flotilla.store.leases import Declared, declared, renew, wait_for_room
+from flotilla.store.leases import renew
 from flotilla.store.rescuing import look_at_waiting
+from flotilla.store.room import Declared, declared, wait_for_room
 from tests.flotilla.fleet import Fleet
 
 
