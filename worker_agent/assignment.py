@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,20 +17,18 @@ from flotilla.store.leases import Claimed
 from flotilla.store.logs import Shipped, record_shipped
 from worker_agent import pressure
 from worker_agent.bounds import Bounds, Excess
-from worker_agent.environments import NOTES
 from worker_agent.equipment import Equipment
 from worker_agent.health.room import is_full, measure
 from worker_agent.janitor import remove_trial_objects
 from worker_agent.patience import Patience
-from worker_agent.publication import publish
 from worker_agent.redaction import Redactor
-from worker_agent.sandbox.groups import groups_of
-from worker_agent.sandbox.leftovers import remove_scratch
 from worker_agent.secret_values import SecretMissing
 from worker_agent.shipping import TrialLogs
 from worker_agent.trial import CANCELLED_EXIT
 from worker_agent.trial_order import checked_task, longest_seconds, place_order
+from worker_agent.trial_place import TrialPlace
 from worker_agent.trial_processes import NurseryDied, TrialProcess
+from worker_agent.unjudged import errored, unpublished
 from worker_agent.verdict import Remains, Stopped, judge
 
 TIDY_EXITS = (None, 0, CANCELLED_EXIT)  # Harbor took the environment down, or there was none
@@ -63,11 +59,10 @@ class Assignment:
         self.ending: Ending | None = None
         """How the trial itself ended, once it has, whatever becomes of its files."""
         self._equipment = equipment
-        self.scratch = equipment.scratch_of(run.trial_name)
+        shared = equipment.layout.trial(run.job_id, run.number, run.trial_name)
+        self.place = TrialPlace(scratch=equipment.scratch_of(run.trial_name), name=run.trial_name, shared=shared)
         self.bounds = Bounds.of(checked_task(run), equipment.settings)
-        self._local = self.scratch / "trials" / run.trial_name
         self._never_fits = never_fits
-        self._shared = equipment.layout.trial(run.job_id, run.number, run.trial_name)
         self._stopped: Stopped | None = None
         self._excess: Excess | None = None
         self._leaving = False
@@ -141,16 +136,16 @@ class Assignment:
         try:
             return await self._judged(await self._exit_code())
         except SecretMissing as fault:
-            return _errored(Cause.SECRET_MISSING, fault)
+            return errored(Cause.SECRET_MISSING, fault)
         except OSError as fault:
-            return _errored(Cause.HOST_RESOURCE, fault)
+            return errored(Cause.HOST_RESOURCE, fault)
         except NurseryDied:
             raise
         except Exception as fault:  # ours, and this run's alone: it costs an infrastructure ending
             _log.exception("%s", self.run.trial_name)
             if self._process is not None:
                 self._process.kill()
-            return _errored(Cause.HARNESS, fault)
+            return errored(Cause.HARNESS, fault)
 
     async def _exit_code(self) -> int | None:
         """Of the trial's process; None if it was stopped before it had one."""
@@ -168,50 +163,40 @@ class Assignment:
     def _remains(self, exit_code: int | None) -> Remains:
         return Remains(
             exit_code=exit_code,
-            outcome=self.scratch / "outcome.json",
-            directory=self._local,
-            process_log=self.scratch / "process.log",
+            outcome=self.place.outcome,
+            directory=self.place.local,
+            process_log=self.place.process_log,
             stopped=self._stopped,
             excess=self._excess,
-            notes=self.scratch / NOTES,
-            disk_full=is_full(measure(self.scratch)),
+            notes=self.place.notes,
+            disk_full=is_full(measure(self.place.scratch)),
         )
 
     async def _start(self) -> TrialProcess:
         run, equipment = self.run, self._equipment
         # The trial has a row: from now on it has a place for its evidence too, whatever becomes of us.
-        await self._unless_stopped(equipment.threads.files(self._make_shared))
+        await self._unless_stopped(equipment.threads.files(self.place.make_shared))
         secrets = await self._unless_stopped(
             equipment.threads.secrets(lambda: equipment.secret_values.select(run.secrets))
         )
         self._redactor = Redactor(secrets.values())
         task_directory = await self._unless_stopped(equipment.bundles.task(run))
         if checked_task(run).uses_compose:
-            task_directory = await self._unless_stopped(equipment.threads.files(lambda: self._own(task_directory)))
+            task_directory = await self._unless_stopped(
+                equipment.threads.files(lambda: self.place.own_task(task_directory))
+            )
         order = place_order(
             run,
-            scratch=self.scratch,
+            scratch=self.place.scratch,
             task_directory=task_directory,
             variables=equipment.trial_variables,
             secrets=secrets,
-            environment=equipment.environment_of(run, self.scratch),
+            environment=equipment.environment_of(run, self.place.scratch),
             build_patience=equipment.build_patience,
         )
-        self._logs = TrialLogs(
-            local=self._local,
-            shared=self._shared,
-            agent=run.agent_name,
-            redactor=self._redactor,
-            most_bytes=equipment.settings.log_mb << 20,
-        )
+        most = equipment.settings.log_mb << 20
+        self._logs = self.place.logs(agent=run.agent_name, redactor=self._redactor, most_bytes=most)
         return await equipment.processes.start(order)
-
-    def _own(self, task_directory: Path) -> Path:
-        """A copy of the task: a service may mount folders of it and write there, where no other trial must see it."""
-        return shutil.copytree(task_directory, self.scratch / "task", symlinks=True)
-
-    def _make_shared(self) -> None:
-        self._shared.mkdir(parents=True, exist_ok=True)
 
     async def _unless_stopped[T](self, work: Awaitable[T]) -> T:
         """The work's result; a stop does not wait for a file system that does not answer."""
@@ -247,21 +232,19 @@ class Assignment:
             if self._stopped is Stopped.LEASE_LOST:
                 await self._leave_evidence()
                 raise LeaseLost("its run was taken back before its files were out") from None
-            return _unpublished(ending, leaving=self._leaving)
+            return unpublished(ending, leaving=self._leaving, seconds=PUBLISH_SECONDS)
         except Exception as fault:  # ours, and this run's alone
             _log.exception("%s", self.run.trial_name)
-            return _errored(Cause.HARNESS, fault)
+            return errored(Cause.HARNESS, fault)
         return ending
 
     async def _put_out(self) -> None:
         """The logs, then every other file, `result.json` last."""
         self._sizes = await self.ship(final=True)
-        if self._logs is not None and self._local.is_dir():
+        if self._logs is not None and self.place.local.is_dir():
             done = self._logs.shipped
             await self._equipment.threads.files(
-                lambda: publish(
-                    self._local, self._shared, redactor=self._redactor, shipped=done, most=self.bounds.output
-                )
+                lambda: self.place.put_out(redactor=self._redactor, shipped=done, most=self.bounds.output)
             )
 
     async def _leave_evidence(self) -> None:
@@ -281,7 +264,7 @@ class Assignment:
             state = await self._insist_on_writing(lambda connection: self._finish(connection, ending))
         except (DataError, ValueError) as fault:  # what is refused once is refused always
             _log.exception("%s", self.run.trial_name)
-            ending = _errored(Cause.HARNESS, fault)
+            ending = errored(Cause.HARNESS, fault)
             state = await self._insist_on_writing(lambda connection: self._finish(connection, ending))
         _log.info("%s: %s %s", self.run.trial_name, ending.state, ending.cause or "")
         return state
@@ -301,31 +284,9 @@ class Assignment:
     def _remove_scratch(self) -> None:
         if self._logs is not None:
             self._logs.close()
-        for group in groups_of(self.scratch / "sandbox"):  # of a process that was killed
-            group.remove()
-        remove_scratch(self.scratch)
+        self.place.remove_scratch()
 
     def _redacted(self, ending: Ending) -> Ending:
         return ending.mapped(
             lambda words: self._redactor.whole(words.encode(errors="replace")).decode(errors="replace")
         )
-
-
-def _errored(cause: Cause, fault: Exception) -> Ending:
-    return Ending(state=TrialState.ERRORED, cause=cause, exception=type(fault).__name__, message=str(fault))
-
-
-def _unpublished(ending: Ending, *, leaving: bool) -> Ending:
-    """A trial whose files are not out does not count, unless somebody wanted its run to end anyway."""
-    if ending.state is TrialState.CANCELLED:
-        return ending
-    if leaving:
-        return Ending(state=TrialState.PREEMPTED, cause=Cause.SPOT_RECLAIMED, log_tail=ending.log_tail)
-    message = f"its files could not be put on the shared file system within {PUBLISH_SECONDS:.0f} s"
-    return Ending(
-        state=TrialState.ERRORED,
-        cause=Cause.HOST_RESOURCE,
-        exception="NotPublished",
-        message=message,
-        log_tail=ending.log_tail,
-    )

@@ -76,7 +76,7 @@ class BoundsWatch:
             self._spent += time.thread_time() - began
 
     def _counted(self, assignment: Assignment, held: Sequence[Holding]) -> Usage:
-        scratch, bounds = assignment.scratch, assignment.bounds
+        scratch, bounds = assignment.place.scratch, assignment.bounds
         layers = [str(scratch / "sandbox"), str(scratch / "task"), *(folder for one in held for folder in one.folders)]
         written = [str(scratch / name) for name in ("trials", "tmp", "home")]
         groups = [*groups_of(scratch / "sandbox"), *(group for one in held if (group := ControlGroup.of(one.pid)))]

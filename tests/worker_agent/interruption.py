@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 from flotilla import dispatch, queue
 from flotilla.settings import read
 from flotilla.store import dispatching, endings, logs
-from worker_agent import assignment, patience, publication, receiving, redaction, roster, shipping, worker
+from worker_agent import assignment, patience, publication, receiving, redaction, roster, shipping, trial_place, worker
 from worker_agent.settings import WorkerSettings
 from worker_agent.trial_processes import Order, TrialProcess, TrialProcesses
 
 _MODULES = (
-    assignment, patience, publication, receiving, redaction, roster, shipping,
+    assignment, patience, publication, receiving, redaction, roster, shipping, trial_place,
     endings, logs, dispatching, dispatch, queue,
 )  # fmt: skip
 FILES = frozenset(str(module.__file__) for module in _MODULES)

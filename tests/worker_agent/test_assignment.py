@@ -70,9 +70,9 @@ def test_a_finished_trial_that_cannot_be_published_is_given_back_when_its_worker
         assignment = await worker.begun("log_and_wait")
         carrying = asyncio.create_task(assignment.carry_out())
         await until_begun(worker, assignment)
-        assignment._local.joinpath("artifacts").mkdir()
+        assignment.place.local.joinpath("artifacts").mkdir()
         (worker.shared(assignment) / "artifacts").write_text("no directory")
-        assignment._local.joinpath("result.json").write_text('{"verifier_result": {"rewards": {"reward": 1.0}}}')
+        assignment.place.local.joinpath("result.json").write_text('{"verifier_result": {"rewards": {"reward": 1.0}}}')
         assignment.stop(Stopped.PREEMPTED)
         assert await carrying is RunState.PENDING
         ended = worker.trial(assignment)
@@ -103,7 +103,7 @@ def test_a_lost_lease_leaves_the_last_lines_and_no_result(workplace: Workplace, 
         assignment = await worker.begun("log_and_wait")
         carrying = asyncio.create_task(assignment.carry_out())
         await until_begun(worker, assignment)
-        assignment._local.joinpath("result.json").write_text('{"verifier_result": {"rewards": {"reward": 1.0}}}')
+        assignment.place.local.joinpath("result.json").write_text('{"verifier_result": {"rewards": {"reward": 1.0}}}')
         assignment.stop(Stopped.LEASE_LOST)
         assert await carrying is None
         assert (worker.shared(assignment) / "trial.log").read_text() == "the first line\nthe last line\n"

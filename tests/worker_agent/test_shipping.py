@@ -1,43 +1,17 @@
-"""What leaves the worker while a trial runs and when it is over."""
+"""What leaves the worker while a trial runs."""
 
-import errno
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from flotilla.store.logs import Stream
-from worker_agent.bounds import Amount
-from worker_agent.publication import MOST, publish
-from worker_agent.redaction import Redactor
-from worker_agent.shipping import READ_BYTES, TrialLogs
+from tests.worker_agent.trial_on_disk import SECRET, Trial
+from worker_agent.publication import publish
+from worker_agent.shipping import READ_BYTES
 
 _pread = os.pread
-SECRET = "hunter2-hunter2"
-
-
-class Trial:
-    """A local trial directory, its shared one, and the shipper between them."""
-
-    def __init__(self, place: Path, *, secrets: Sequence[str] = (SECRET,)) -> None:
-        self.local, self.shared = place / "local", place / "shared"
-        for folder in ("agent", "verifier", "artifacts"):
-            (self.local / folder).mkdir(parents=True)
-        self.redactor = Redactor(secrets)
-        self.logs = TrialLogs(local=self.local, shared=self.shared, agent="oracle", redactor=self.redactor)
-
-    def append(self, name: str, text: str) -> None:
-        with (self.local / name).open("a") as file:
-            file.write(text)
-
-    def finish(self) -> None:
-        self.logs.ship(final=True)
-        publish(self.local, self.shared, redactor=self.redactor, shipped=self.logs.shipped)
-
-    def read(self, name: str) -> str:
-        return (self.shared / name).read_text()
 
 
 @pytest.fixture
@@ -132,15 +106,6 @@ def test_a_pipe_where_a_log_should_be_hangs_nobody(trial: Trial) -> None:
     assert not (trial.shared / "agent/oracle.txt").exists()
 
 
-def test_the_result_comes_last_and_is_redacted(trial: Trial) -> None:
-    trial.append("result.json", f'{{"key": "{SECRET}"}}')
-    trial.append("artifacts/output.bin", "x")
-    trial.finish()
-    assert SECRET not in trial.read("result.json")
-    result, others = (trial.shared / "result.json").stat(), (trial.shared / "artifacts/output.bin").stat()
-    assert result.st_mtime_ns >= others.st_mtime_ns
-
-
 def test_a_write_that_failed_is_done_again_and_nothing_comes_twice(trial: Trial) -> None:
     trial.append("trial.log", "one\n")
     trial.shared.write_text("a file where the directory should be")
@@ -222,56 +187,6 @@ def test_a_round_does_not_wait_for_a_shipment_that_hangs_and_the_last_one_does(p
         os.close(reader)
 
 
-@pytest.mark.parametrize("name", ["artifacts/" + "n" * 255, "artifacts/" + os.fsdecode(b"\xff\xfe")])
-def test_a_file_of_any_name_that_the_kernel_takes_is_published(trial: Trial, name: str) -> None:
-    trial.append(name, "kept")
-    trial.append("result.json", "{}")
-    trial.finish()
-    assert trial.read(name) == "kept"
-    assert trial.read("result.json") == "{}"
-
-
-def test_a_file_in_the_place_of_another_kind_is_left_out_and_the_rest_published(trial: Trial) -> None:
-    trial.append("agent/oracle.txt", "shipped as a file\n")
-    trial.logs.ship()
-    (trial.local / "agent/oracle.txt").unlink()
-    (trial.local / "agent/oracle.txt").mkdir()
-    trial.append("agent/oracle.txt/inner", "hides behind the name")
-    trial.append("result.json", "{}")
-    trial.finish()
-    assert trial.read("agent/oracle.txt") == "shipped as a file\n"
-    assert trial.read("result.json") == "{}"
-
-
-def test_a_file_made_huge_out_of_nothing_is_left_out(trial: Trial) -> None:
-    with (trial.local / "artifacts/sparse").open("wb") as sparse:
-        sparse.truncate(MOST.bytes + 1)
-    trial.append("result.json", "{}")
-    trial.finish()
-    assert not (trial.shared / "artifacts/sparse").exists()
-    assert "'artifacts/sparse'" in trial.read("left_out.txt")
-    assert trial.read("result.json") == "{}"
-
-
-@pytest.mark.parametrize("written", ["", '{"trial_name": "task_'])
-def test_half_a_result_is_never_shown(trial: Trial, written: str) -> None:
-    (trial.local / "result.json").write_text(written)
-    (trial.local / "config.json").write_text("{}")
-    publish(trial.local, trial.shared, redactor=trial.redactor, shipped=frozenset())
-    assert not (trial.shared / "result.json").exists()
-    assert (trial.shared / "config.json").exists()
-
-
-def test_a_full_file_system_is_no_fault_of_the_file(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    trial.append("artifacts/x", "x")
-    monkeypatch.setattr("worker_agent.publication.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        trial.finish()
-
-
 def test_a_log_without_end_is_cut_where_its_bound_is_and_says_so(tmp_path: Path) -> None:
     trial = Trial(tmp_path, secrets=())
     trial.logs.most_bytes = READ_BYTES
@@ -282,20 +197,3 @@ def test_a_log_without_end_is_cut_where_its_bound_is_and_says_so(tmp_path: Path)
     assert kept.endswith("[cut here by Flotilla: this log was longer than the 1,048,576 bytes that are kept of one]\n")
     assert len(kept) < 2 * READ_BYTES
     assert sizes == [("trial.log", len(kept)), None, ("trial.log", len(kept))]
-
-
-def test_more_files_than_are_kept_are_named_and_the_result_is_out_all_the_same(tmp_path: Path) -> None:
-    trial = Trial(tmp_path)
-    for number in range(150):
-        trial.append(f"artifacts/{number:03}", "x")
-    trial.append("result.json", "{}")
-    publish(
-        trial.local,
-        trial.shared,
-        redactor=trial.redactor,
-        shipped=frozenset(),
-        most=Amount(bytes=10_000, files=20),
-    )
-    assert len(list((trial.shared / "artifacts").iterdir())) == 20
-    assert "and 30 more" in trial.read("left_out.txt")
-    assert trial.read("result.json") == "{}"
