@@ -235,7 +235,7 @@ class Assignment:
             return unpublished(ending, leaving=self._leaving, seconds=PUBLISH_SECONDS)
         except Exception as fault:  # ours, and this run's alone
             _log.exception("%s", self.run.trial_name)
-            return errored(Cause.HARNESS, fault)
+            return errored(Cause.HARNESS, fault, conditions=ending.conditions)
         return ending
 
     async def _put_out(self) -> None:
@@ -264,7 +264,7 @@ class Assignment:
             state = await self._insist_on_writing(lambda connection: self._finish(connection, ending))
         except (DataError, ValueError) as fault:  # what is refused once is refused always
             _log.exception("%s", self.run.trial_name)
-            ending = errored(Cause.HARNESS, fault)
+            ending = errored(Cause.HARNESS, fault, conditions=ending.conditions)
             state = await self._insist_on_writing(lambda connection: self._finish(connection, ending))
         _log.info("%s: %s %s", self.run.trial_name, ending.state, ending.cause or "")
         return state

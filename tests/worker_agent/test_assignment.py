@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -37,6 +38,14 @@ async def until_begun(worker: OneWorker, assignment: Assignment) -> None:
     """Its process has written to its log, and that was shipped."""
     while not await assignment.ship():  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.02)
+
+
+def pressed(assignment: Assignment) -> dict[str, Any]:
+    """What was measured of its host while it ran."""
+    assert assignment.ending is not None
+    assert assignment.ending.conditions is not None
+    assert set(assignment.ending.conditions) == {"stalled", "contended"}
+    return dict(assignment.ending.conditions)
 
 
 def test_a_graded_trial_has_its_files_and_sizes_out_before_its_row(workplace: Workplace, job_id: str) -> None:
@@ -77,6 +86,7 @@ def test_a_finished_trial_that_cannot_be_published_is_given_back_when_its_worker
         assert await carrying is RunState.PENDING
         ended = worker.trial(assignment)
         assert (ended.state, ended.cause) == ("preempted", "spot_reclaimed")
+        assert ended.conditions == pressed(assignment)
         assert worker.run(assignment).preempted == 1
 
     with_worker(workplace, work)
@@ -94,6 +104,26 @@ def test_a_trial_whose_files_cannot_be_put_out_for_too_long_is_tried_elsewhere(
         assert await assignment.carry_out() is RunState.PENDING
         ended = worker.trial(assignment)
         assert (ended.state, ended.cause, ended.exception) == ("errored", "host_resource", "NotPublished")
+        assert ended.conditions == pressed(assignment)
+
+    with_worker(workplace, work)
+
+
+@pytest.mark.parametrize("failing", ["worker_agent.trial_place.publish", "worker_agent.assignment.finish"])
+def test_a_fault_of_ours_after_the_trial_keeps_what_it_ran_under(
+    workplace: Workplace, job_id: str, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def fail_once(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        raise ValueError("a fault of ours")
+
+    async def work(worker: OneWorker) -> None:
+        assignment = await worker.begun("grade")
+        monkeypatch.setattr(failing, fail_once)
+        assert await assignment.carry_out() is RunState.PENDING
+        ended = worker.trial(assignment)
+        assert (ended.state, ended.cause, ended.message) == ("errored", "harness", "a fault of ours")
+        assert ended.conditions == pressed(assignment)
 
     with_worker(workplace, work)
 
