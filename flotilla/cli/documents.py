@@ -55,6 +55,7 @@ class RunFacts(TypedDict):
     reward: float | None
     cause: str | None
     message: str | None
+    contended: bool | None
     waiting_on: str | None
     started_at: str | None
     finished_at: str | None

@@ -9,7 +9,7 @@ from rich.console import Console
 from flotilla.cli.client import Client
 from flotilla.cli.documents import Job, Run
 from flotilla.cli.progress import progress
-from flotilla.cli.tables import runs_table, show, summary
+from flotilla.cli.tables import contention, runs_table, show, summary
 from flotilla.cli.waiting import wait_for
 
 MOST_LOOKUPS = 100  # runs whose trial's directory is asked for, one request each
@@ -22,10 +22,13 @@ def follow(client: Client, job_id: str) -> Job:
 
 
 def print_job(client: Client, job: Job) -> None:
-    """The table of its runs, then the summary."""
+    """The table of its runs, a warning if some were contended, then the summary."""
     runs = list(client.runs(job["id"]))
     show(Console(), runs_table(runs, directories=trial_directories(client, runs)))
-    Console(soft_wrap=True, highlight=False).print(summary(job), markup=False)
+    lines = Console(soft_wrap=True, highlight=False)
+    if warning := contention(runs):
+        lines.print(warning, style="yellow", markup=False)
+    lines.print(summary(job), markup=False)
 
 
 def print_json(document: Any) -> None:

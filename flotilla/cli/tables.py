@@ -46,10 +46,9 @@ def runs_table(runs: Iterable[Run], *, directories: Mapping[str, str]) -> Table:
     """One line a run; `directories` has the trial's directory of each run id, where that is known."""
     table = _table("run", "state", "reward", "seconds", "cause", "trial directory")
     for run in runs:
-        reason = run["cause"] or (f"waits on {run['waiting_on']}" if run["waiting_on"] else "")
         directory = directories.get(run["id"], run["path"])
         table.add_row(
-            str(run["number"]), _state(run["state"]), _number(run["reward"]), _seconds(run), reason, directory
+            str(run["number"]), _state(run["state"]), _number(run["reward"]), _seconds(run), _why(run), directory
         )
     return table
 
@@ -98,6 +97,15 @@ def summary(job: Job) -> str:
     return f"{name} is {job['state']}: {standing} of {job['runs']} runs; {mean}"
 
 
+def contention(runs: Iterable[Run]) -> str | None:
+    """A warning about the runs whose host stood still too much; None if there are none."""
+    number = sum(1 for run in runs if run.get("contended"))
+    if not number:
+        return None
+    what = "1 run was" if number == 1 else f"{number} runs were"
+    return f"{what} contended: the host stood still for much of its time, which may have cost reward"
+
+
 def show(console: Console, table: Table) -> None:
     """Prints a table whole: a line too long for the terminal is wrapped, in a pipe it is as long as it is."""
     if not console.is_terminal:
@@ -120,6 +128,11 @@ def _state(state: str) -> str:
 def _agent(job: Job) -> str:
     model = job["agent"]["model"]
     return f"{job['agent']['name']} {model}" if model else job["agent"]["name"]
+
+
+def _why(run: Run) -> str:
+    waits = f"waits on {run['waiting_on']}" if run["waiting_on"] else None
+    return ", ".join(filter(None, [run["cause"] or waits, "contended" if run.get("contended") else None]))
 
 
 def _number(number: float | None) -> str:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Row, text
 
 from flotilla.layout import run_directory
 from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn
+from flotilla.store.conditions import conditions_of
 from flotilla.store.rows import values_of
 from flotilla.store.shown import Agent, BundleOfJob, Counts, Job, LogFile, Run, RunHistory, Trial, Verdict
 
@@ -39,7 +40,8 @@ _JOB_PAGE = text(
 
 _RUNS = """
     SELECT runs.id, runs.job_id, runs.number, runs.state, runs.reward, runs.rewards, runs.cause, counting.exception,
-        counting.message, counting.log_tail, runs.waiting_on, runs.waiting_since, runs.created_at, runs.queued_at,
+        counting.message, counting.log_tail, CAST(counting.conditions->>'contended' AS boolean) AS contended,
+        runs.waiting_on, runs.waiting_since, runs.created_at, runs.queued_at,
         runs.started_at, runs.finished_at, runs.retry_of, runs.trials
     FROM runs JOIN jobs ON jobs.id = runs.job_id LEFT JOIN trials AS counting ON counting.id = runs.trial_id
     WHERE jobs.tenant = :tenant AND
@@ -145,5 +147,6 @@ def _run_facts(row: Row[Any]) -> dict[str, Any]:
 def _trial(row: Row[Any], *, directory: str) -> Trial:
     values = values_of(row)
     values["state"] = TrialState(row.state)
+    values["conditions"] = conditions_of(row.conditions)
     values["logs"] = {stream: LogFile(**log) for stream, log in row.logs.items()}
     return Trial(**values, path=f"{directory}/{row.name}")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from flotilla.states import JobState, Priority, RunState, TrialState, WaitingOn
+from flotilla.store.conditions import Conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +82,15 @@ class Trial:
     finished_at: datetime | None
     path: str
     logs: Mapping[str, LogFile]
-    conditions: Mapping[str, Any] | None
-    """What the task declared, what its host had and had promised, and how much of the time it stood still."""
+    conditions: Conditions | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What every answer says of a run; exception, message and log tail are those of the trial that counts."""
+    """What every answer says of a run; exception, message, log tail and `contended` are of the trial that counts.
+
+    `contended` is whether its host stood still too much meanwhile, null where that is not known.
+    """
 
     id: str
     job_id: str
@@ -99,6 +102,7 @@ class RunFacts:
     exception: str | None
     message: str | None
     log_tail: str | None
+    contended: bool | None
     waiting_on: WaitingOn | None
     waiting_since: datetime | None
     created_at: datetime

@@ -1,7 +1,7 @@
 """A worker without Harbor: moves runs along and ships logs, as real workers do it through the store."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -46,8 +46,8 @@ class Fleet:
         with self.engine.begin() as connection:
             mark_sent(connection, run_ids)
 
-    def start(self, run_id: str) -> Claimed:
-        """Claims a run and opens its trial."""
+    def start(self, run_id: str, *, conditions: Mapping[str, object] | None = None) -> Claimed:
+        """Claims a run and opens its trial, which begins under these conditions."""
         with self.engine.begin() as connection:
             claimed = claim(
                 connection,
@@ -56,6 +56,7 @@ class Fleet:
                 trial_id=new_id("trial"),
                 trial_name=new_trial_name(),
                 lease_seconds=90,
+                conditions=conditions,
             )
         assert isinstance(claimed, Claimed)
         return claimed
@@ -84,10 +85,10 @@ class Fleet:
         with self.engine.begin() as connection:
             return finish(connection, run_id=lease.run_id, token=lease.token, trial_id=lease.trial_id, ending=ending)
 
-    def grade(self, trial: Claimed, reward: float = 1.0) -> None:
-        """Ends a trial with a reward."""
-        rewards = {"reward": reward}
-        self.end(trial, Ending(state=TrialState.GRADED, rewards=rewards, result=RESULT, log_tail="the end"))
+    def grade(self, trial: Claimed, reward: float = 1.0, *, conditions: Mapping[str, object] | None = None) -> None:
+        """Ends a trial with a reward; `conditions` are what was measured while it ran."""
+        good = Ending(state=TrialState.GRADED, rewards={"reward": reward}, result=RESULT, log_tail="the end")
+        self.end(trial, replace(good, conditions=conditions))
 
     def preempt(self, trial: Claimed) -> None:
         """Gives a trial's run back."""

@@ -137,6 +137,13 @@ def test_the_document_names_every_operation_of_the_surface(context: ApiContext) 
     }
 
 
+def test_the_document_types_what_a_trial_ran_under(context: ApiContext) -> None:
+    schemas = create_app(context).openapi()["components"]["schemas"]
+    assert {"$ref": "#/components/schemas/Conditions"} in schemas["Trial"]["properties"]["conditions"]["anyOf"]
+    assert schemas["Conditions"]["properties"]["contended"]["anyOf"] == [{"type": "boolean"}, {"type": "null"}]
+    assert set(schemas["Stalled"]["properties"]) == {"cpu", "memory", "io"}
+
+
 def test_the_document_is_what_the_server_gives(api: httpx.Client, context: ApiContext) -> None:
     document = api.get("/openapi.json").json()
     assert document["info"] == {

@@ -10,6 +10,13 @@ from flotilla.store.logs import Stream
 from tests.api.conftest import MakeJob
 from tests.api.fleet import RESULT, Fleet
 
+PROMISES = {
+    "declared": {"cpus": 1.0, "memory_mb": 2048.0, "storage_mb": 0.0},
+    "host": {"cpus": 8.0, "memory_mb": 32768.0, "storage_mb": 204800.0},
+    "promised": {"cpus": 60.0, "memory_mb": 122880.0, "storage_mb": 0.0},
+    "overcommit": {"cpus": 8.0, "memory": 4.0, "storage": 8.0},
+}
+
 type RunsOf = Callable[[str], list[str]]
 
 
@@ -44,6 +51,26 @@ def test_a_run_shows_every_trial_with_its_worker_and_logs(run_id: str, api: http
     assert second["logs"] == {"agent": {"path": "agent/oracle.txt", "size": 6}}
     assert second["started_at"].endswith("Z")
     assert second["finished_at"].endswith("Z")
+
+
+def test_a_trial_says_what_it_ran_under_and_the_run_whether_that_was_contended(
+    run_id: str, api: httpx.Client, fleet: Fleet
+) -> None:
+    measured = {"stalled": {"cpu": 0.61, "memory": 0.0, "io": 0.02}, "contended": True}
+    trial = fleet.start(run_id, conditions=PROMISES)
+    assert api.get(f"/v1/runs/{run_id}").json()["contended"] is None
+    fleet.grade(trial, conditions=measured)
+    run = api.get(f"/v1/runs/{run_id}").json()
+    assert run["trials"][0]["conditions"] == {**PROMISES, **measured}
+    (listed,) = api.get(f"/v1/jobs/{trial.job_id}/runs").json()["items"]
+    assert run["contended"] is listed["contended"] is True
+
+
+def test_what_a_trial_does_not_know_of_its_conditions_is_null(run_id: str, api: httpx.Client, fleet: Fleet) -> None:
+    fleet.grade(fleet.start(run_id), conditions={"stalled": None, "contended": None})
+    run = api.get(f"/v1/runs/{run_id}").json()
+    assert set(run["trials"][0]["conditions"].values()) == {None}
+    assert run["contended"] is None
 
 
 def test_a_list_of_runs_counts_the_trials(run_id: str, api: httpx.Client, fleet: Fleet) -> None:

@@ -31,6 +31,21 @@ def test_a_job_is_shown_with_its_runs_and_why_they_wait(
     assert lines[-1] == f"{job} (acme/sum, oracle) is running: 1 pending, 1 graded of 2 runs; mean reward 1"
 
 
+def test_a_run_whose_host_was_contended_is_shown_so(
+    call: Call, job: str, engine: sqlalchemy.Engine, fleet: Fleet
+) -> None:
+    one, two = run_ids(engine)
+    fleet.grade(fleet.start(one), conditions={"contended": False})
+    assert "contended" not in call("job", "show", job).out
+    fleet.grade(fleet.start(two), conditions={"contended": True})
+    lines = call("job", "show", job).out.splitlines()
+    assert "contended" not in lines[1]
+    assert lines[2].split()[4] == "contended"
+    assert lines[-2].startswith("1 run was contended: ")
+    document = json.loads(call("job", "show", job, "--json").out)
+    assert [run["contended"] for run in document["items"]] == [False, True]
+
+
 def test_a_job_is_shown_as_the_documents_that_the_server_gave(call: Call, job: str) -> None:
     document = json.loads(call("job", "show", job, "--json").out)
     assert document["id"] == job
