@@ -120,6 +120,7 @@ runs = Table(
     Column("retry_of", Text, ForeignKey("runs.id")),
     Column("state", _enum(RunState, "run_state"), nullable=False, server_default=RunState.PENDING.value),
     Column("waiting_on", _enum(WaitingOn, "waiting_on"), server_default=WaitingOn.DISPATCH.value),
+    Column("waiting_detail", Text),
     _moment("waiting_since"),
     _moment("not_before"),
     Column("token", BigInteger, nullable=False, server_default=text("0")),

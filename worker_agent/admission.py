@@ -38,9 +38,10 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
-    """Not now: which resource is short, and whether room is kept for this run from now on."""
+    """Not now: which resource is short and by how much, and whether room is kept for this run from now on."""
 
     waiting_on: WaitingOn
+    detail: str
     reserved: bool
 
 
@@ -72,7 +73,8 @@ class Admission:
             times = former.times + 1 if former else 1
             # In its old place: whom room is kept for must not change each time that one of them asks.
             self._refused[run_id] = _Refused(declared=declared, times=times, seen=self._clock())
-            return Turned(waiting_on=_RESOURCES[short][0], reserved=self._reserving == run_id)
+            detail = self._missing(short, declared, kept)
+            return Turned(waiting_on=_RESOURCES[short][0], detail=detail, reserved=self._reserving == run_id)
         self._refused.pop(run_id, None)
         self._given = _sum(self._given, declared)
         return Admitted(given=declared, conditions=self._conditions(declared))
@@ -102,6 +104,13 @@ class Admission:
             "or give the fleet larger workers"
         )
 
+    def _missing(self, short: str, declared: Declared, kept: Declared) -> str:
+        """How much of the resource that is short is asked, and how much this worker has left of all it may promise."""
+        promised, given, held = (getattr(one, short) for one in (self.capacity.promised, self._given, kept))
+        asked, free = _amount(getattr(declared, short)), _amount(max(promised - given, 0))
+        told = f"{asked} {_RESOURCES[short][1]} asked, {free} of {_amount(promised)} free"
+        return f"{told}, {_amount(held)} of that kept for a run that was refused before" if held else told
+
     @property
     def _reserving(self) -> str | None:
         """The run that room is kept for: of those refused often enough the one that was refused first."""
@@ -127,6 +136,10 @@ class Admission:
                 "storage": self.capacity.storage_overcommit,
             },
         }
+
+
+def _amount(number: float) -> str:
+    return f"{number:,.2f}".removesuffix("0").removesuffix("0").removesuffix(".")
 
 
 def _short(wanted: Declared, there: Declared) -> str | None:

@@ -127,7 +127,9 @@ class Receiver:
         seconds = least if turned.reserved else random.randint(least, most)  # noqa: S311
         await self._hide(message, seconds=seconds)
         await self._equipment.threads.database(
-            lambda connection: wait_for_room(connection, run_id=message.run_id, reason=turned.waiting_on)
+            lambda connection: wait_for_room(
+                connection, run_id=message.run_id, reason=turned.waiting_on, detail=turned.detail
+            )
         )
 
     async def _claim_and_carry_out(self, message: Message, admitted: Admitted, *, term: int) -> None:

@@ -57,6 +57,7 @@ class RunFacts(TypedDict):
     message: str | None
     contended: bool | None
     waiting_on: str | None
+    waiting_detail: str | None
     started_at: str | None
     finished_at: str | None
     path: str

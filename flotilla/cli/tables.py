@@ -131,7 +131,8 @@ def _agent(job: Job) -> str:
 
 
 def _why(run: Run) -> str:
-    waits = f"waits on {run['waiting_on']}" if run["waiting_on"] else None
+    detail = f": {run['waiting_detail']}" if run.get("waiting_detail") else ""
+    waits = f"waits on {run['waiting_on']}{detail}" if run["waiting_on"] else None
     return ", ".join(filter(None, [run["cause"] or waits, "contended" if run.get("contended") else None]))
 
 

@@ -41,7 +41,9 @@ _JOB_PAGE = text(
 _RUNS = """
     SELECT runs.id, runs.job_id, runs.number, runs.state, runs.reward, runs.rewards, runs.cause, counting.exception,
         counting.message, counting.log_tail, CAST(counting.conditions->>'contended' AS boolean) AS contended,
-        runs.waiting_on, runs.waiting_since, runs.created_at, runs.queued_at,
+        runs.waiting_on,
+        CASE WHEN runs.waiting_on IN ('cpus', 'memory', 'storage') THEN runs.waiting_detail END AS waiting_detail,
+        runs.waiting_since, runs.created_at, runs.queued_at,
         runs.started_at, runs.finished_at, runs.retry_of, runs.trials
     FROM runs JOIN jobs ON jobs.id = runs.job_id LEFT JOIN trials AS counting ON counting.id = runs.trial_id
     WHERE jobs.tenant = :tenant AND

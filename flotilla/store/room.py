@@ -25,8 +25,9 @@ _DECLARED = text("""
 """)
 
 _WAIT_FOR_ROOM = text("""
-    UPDATE runs SET waiting_on = CAST(:reason AS waiting_on)
-    WHERE id = :run AND state = 'queued' AND waiting_on <> CAST(:reason AS waiting_on)
+    UPDATE runs SET waiting_on = CAST(:reason AS waiting_on), waiting_detail = :detail
+    WHERE id = :run AND state = 'queued'
+        AND (waiting_on <> CAST(:reason AS waiting_on) OR waiting_detail IS DISTINCT FROM :detail)
 """)
 
 
@@ -39,6 +40,9 @@ def declared(connection: Connection, *, run_ids: Sequence[str]) -> dict[str, Dec
     }
 
 
-def wait_for_room(connection: Connection, *, run_id: str, reason: WaitingOn) -> None:
-    """Records which resource of the host that received it a queued run waits for; nothing is charged for it."""
-    connection.execute(_WAIT_FOR_ROOM, {"run": run_id, "reason": reason})
+def wait_for_room(connection: Connection, *, run_id: str, reason: WaitingOn, detail: str) -> None:
+    """Records which resource of the host that received it a queued run waits for, and how much of it is missing.
+
+    Nothing is charged for it. Whoever gives the run another reason leaves the detail: it counts only with these.
+    """
+    connection.execute(_WAIT_FOR_ROOM, {"run": run_id, "reason": reason, "detail": detail})

@@ -89,6 +89,7 @@ class Trial:
 class RunFacts:
     """What every answer says of a run; exception, message, log tail and `contended` are of the trial that counts.
 
+    `waiting_detail` is how much of a resource is asked and how much is free, where the run waits for room on a host;
     `contended` is whether its host stood still too much meanwhile, null where that is not known.
     """
 
@@ -104,6 +105,7 @@ class RunFacts:
     log_tail: str | None
     contended: bool | None
     waiting_on: WaitingOn | None
+    waiting_detail: str | None
     waiting_since: datetime | None
     created_at: datetime
     queued_at: datetime | None

@@ -53,17 +53,19 @@ def test_sixty_tasks_of_two_gibibytes_fit_a_worker_only_by_overcommit_and_each_s
 
 
 @pytest.mark.parametrize(
-    ("declared", "named"),
+    ("declared", "named", "detail"),
     [
-        (Declared(cpus=5), WaitingOn.CPUS),
-        (Declared(memory_mb=17 * GIB), WaitingOn.MEMORY),
-        (Declared(storage_mb=101 * GIB), WaitingOn.STORAGE),
+        (Declared(cpus=4.5), WaitingOn.CPUS, "4.5 CPUs asked, 3.5 of 8 free"),
+        (Declared(memory_mb=17 * GIB), WaitingOn.MEMORY, "17,408 MB of memory asked, 15,360 of 32,768 free"),
+        (Declared(storage_mb=101 * GIB), WaitingOn.STORAGE, "103,424 MB of storage asked, 101,376 of 204,800 free"),
     ],
 )
-def test_what_does_not_fit_now_is_told_which_resource_is_short(declared: Declared, named: WaitingOn) -> None:
+def test_what_does_not_fit_now_is_told_which_resource_is_short_and_by_how_much(
+    declared: Declared, named: WaitingOn, detail: str
+) -> None:
     admission = Admission(EXACT)
     _admitted(admission, "first", declared)
-    assert admission.admit("second", declared) == Turned(waiting_on=named, reserved=False)
+    assert admission.admit("second", declared) == Turned(waiting_on=named, detail=detail, reserved=False)
 
 
 def test_what_is_over_gives_its_room_back() -> None:
@@ -99,9 +101,15 @@ def test_after_three_refusals_room_is_kept_for_the_large_run_and_then_it_gets_in
     places = _fill(admission)
     answers = [admission.admit("large", LARGE) for _ in range(MOST_REFUSALS)]
     assert [answer.reserved for answer in answers if isinstance(answer, Turned)] == [False, False, True]
+    details = []
     for place in places[:9]:
         admission.release(place)
-        assert isinstance(admission.admit("small", SMALL), Turned)
+        turned = admission.admit("small", SMALL)
+        assert isinstance(turned, Turned)
+        details.append(turned.detail)
+    assert details[-1] == (
+        "2,048 MB of memory asked, 18,432 of 32,768 free, 20,480 of that kept for a run that was refused before"
+    )
     admission.release(places[9])
     _admitted(admission, "large", LARGE)
 

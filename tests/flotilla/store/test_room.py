@@ -4,10 +4,11 @@ import pytest
 from sqlalchemy import text
 
 from flotilla.states import RunState, TrialState, WaitingOn, WorkerState
-from flotilla.store.dispatching import mark_sent
+from flotilla.store.dispatching import forget_messages, mark_sent
 from flotilla.store.endings import Ending
 from flotilla.store.fleet_state import take_census
 from flotilla.store.leases import renew
+from flotilla.store.reading import get_run
 from flotilla.store.rescuing import look_at_waiting
 from flotilla.store.room import Declared, declared, wait_for_room
 from tests.flotilla.fleet import Fleet
@@ -34,17 +35,37 @@ def test_a_run_that_does_not_fit_now_says_for_what_it_waits_and_nothing_else_cha
     (run_id,) = fleet.job()
     fleet.do(lambda c: mark_sent(c, [run_id]))
     before = fleet.row(run_id)
-    fleet.do(lambda c: wait_for_room(c, run_id=run_id, reason=WaitingOn.MEMORY))
+    fleet.do(lambda c: wait_for_room(c, run_id=run_id, reason=WaitingOn.MEMORY, detail="2 MB asked, 1 of 8 free"))
     after = fleet.row(run_id)
     assert (after.state, after.waiting_on) == (RunState.QUEUED, WaitingOn.MEMORY)
-    assert {**after._mapping, "waiting_on": before.waiting_on} == dict(before._mapping)
+    assert after.waiting_detail == "2 MB asked, 1 of 8 free"
+    assert {**after._mapping, "waiting_on": before.waiting_on, "waiting_detail": None} == dict(before._mapping)
     assert fleet.trials(run_id) == []
+
+
+def _shown(fleet: Fleet, run_id: str) -> tuple[str | None, str | None]:
+    run = fleet.do(lambda c: get_run(c, run_id=run_id, tenant="default"))
+    assert run is not None
+    return run.waiting_on, run.waiting_detail
+
+
+def test_how_much_room_is_missing_is_shown_as_it_was_last_told_and_only_while_room_is_what_is_missing(
+    fleet: Fleet,
+) -> None:
+    (run_id,) = fleet.job()
+    fleet.do(lambda c: mark_sent(c, [run_id]))
+    for free in "12":
+        detail = f"4 CPUs asked, {free} of 8 free"
+        fleet.do(lambda c, d=detail: wait_for_room(c, run_id=run_id, reason=WaitingOn.CPUS, detail=d))  # type: ignore[misc]
+        assert _shown(fleet, run_id) == ("cpus", detail)
+    fleet.do(forget_messages)
+    assert _shown(fleet, run_id) == ("dispatch", None)
 
 
 def test_a_run_that_another_worker_has_by_now_is_left_alone(fleet: Fleet) -> None:
     (run_id,) = fleet.job()
     fleet.claimed(run_id, fleet.worker())
-    fleet.do(lambda c: wait_for_room(c, run_id=run_id, reason=WaitingOn.CPUS))
+    fleet.do(lambda c: wait_for_room(c, run_id=run_id, reason=WaitingOn.CPUS, detail=""))
     assert fleet.row(run_id).waiting_on is None
 
 
