@@ -1,9 +1,12 @@
 """A host with all of its sixty slots full of real trials: all graded, how soon, and what it held at its fullest."""
 
+from functools import partial
+
 from bench import census, engine, stack
 from bench.cpu import spending
 from bench.figures import Goal
 from bench.measure import Ground, Measure
+from bench.peak import watching
 
 OURS = "Flotilla, whole pipeline"
 SLOTS = 60
@@ -17,7 +20,8 @@ def run(ground: Ground) -> None:
         workers = [worker["name"] for worker in ours.client.workers()]
         for _ in range(ground.rounds_of(quick=1, full=3)):
             ours.await_no_containers()
-            with census.watching(ours.pid, workers=workers) as peak, spending() as spent:
+            look = partial(census.look, ours.pid, workers=workers)
+            with watching(look, every=census.LOOK_SECONDS) as peak, spending() as spent:
                 graded = ours.finished(ours.order(bundle, runs=SLOTS))
             ground.note(OURS, "wall", spent.wall, unit="s")
             ground.note(OURS, "CPU of the machine", spent.cpu, unit="s")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench import stack
@@ -19,6 +20,7 @@ from bench.figures import Goal
 from bench.makespan import memory
 from bench.makespan.schedule import Stay, idle_share, least, log_normal, makespan
 from bench.measure import Ground, Measure
+from bench.peak import Peak, watching
 from bench.stack import HELLO, Stack, unix_seconds
 from flotilla.cli.documents import Job
 
@@ -71,7 +73,8 @@ def _round(ground: Ground, ours: Stack, load: Load, *, lengths: Sequence[float])
     order = list(lengths)
     random.Random(0).shuffle(order)  # noqa: S311 - it is to repeat itself
     bundles = [ours.upload(_task(ground.work / f"task-{number}", seconds)) for number, seconds in enumerate(order)]
-    with memory.watching(ours.pid) as peak, spending() as spent:
+    look = partial(memory.look, ours.pid)
+    with watching(look, every=memory.LOOK_SECONDS) as peak, spending() as spent:
         asked = time.time()
         jobs = [ours.order(bundle, runs=load.runs // LENGTHS) for bundle in bundles]
         stays = [stay for job in jobs for stay in _stays(ours, job)]
@@ -102,11 +105,11 @@ def _note(ground: Ground, stays: Sequence[Stay], load: Load, *, asked: float, sl
     ground.note(OURS, "workers that took part", len({stay.worker for stay in stays}), unit="")
 
 
-def _note_cost(ground: Ground, load: Load, peak: memory.Peak, spent: Spent) -> None:
+def _note_cost(ground: Ground, load: Load, peak: Peak, spent: Spent) -> None:
     ground.note(OURS, "CPU of the machine a trial", spent.cpu / load.runs, unit="s")
     ground.note(OURS, "CPU of the machine, cores busy", spent.cpu / spent.wall, unit="")
-    ground.note(OURS, "peak memory of the stack (PSS)", peak.octets / (1 << 20), unit="MiB")
-    ground.note(OURS, "most processes of the stack", peak.processes, unit="")
+    ground.note(OURS, "peak memory of the stack (PSS)", peak.counts["octets"] / (1 << 20), unit="MiB")
+    ground.note(OURS, "most processes of the stack", peak.counts["processes"], unit="")
 
 
 def _task(directory: Path, seconds: float) -> Path:

@@ -1,9 +1,6 @@
-"""Memory of a process with all its descendants, each shared page counted once: PSS, watched for its peak."""
+"""Memory of a process with all its descendants, each shared page counted once: PSS."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.cpu import PROC, tree
@@ -12,32 +9,10 @@ LOOK_SECONDS = 10.0  # thousands of processes are looked at each time
 KIBIBYTE = 1024
 
 
-@dataclass(slots=True)
-class Peak:
-    """The most that was seen."""
-
-    octets: int = 0
-    processes: int = 0
-
-
-@contextmanager
-def watching(pid: int) -> Iterator[Peak]:
-    """Looks every few seconds until the block ends."""
-    peak, done = Peak(), threading.Event()
-    watcher = threading.Thread(target=_watch, args=(peak, done, pid))
-    watcher.start()
-    try:
-        yield peak
-    finally:
-        done.set()
-        watcher.join()
-
-
-def _watch(peak: Peak, done: threading.Event, pid: int) -> None:
-    while not done.wait(LOOK_SECONDS):
-        living = tree(pid)
-        peak.octets = max(peak.octets, sum(map(_share, living)))
-        peak.processes = max(peak.processes, len(living))
+def look(pid: int) -> Mapping[str, int]:
+    """At this moment: `octets` of all, and how many `processes` they are."""
+    living = tree(pid)
+    return {"octets": sum(map(_share, living)), "processes": len(living)}
 
 
 def _share(pid: int) -> int:
