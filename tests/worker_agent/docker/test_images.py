@@ -4,6 +4,8 @@ import asyncio
 import base64
 import json
 import uuid
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -38,29 +40,47 @@ def test_an_image_that_is_nowhere_cannot_be_pulled(images: Images) -> None:
         asyncio.run(images.pulled(NOWHERE))
 
 
-def test_one_failed_build_is_the_answer_to_all_who_waited_for_it(images: Images, said: list[str]) -> None:
-    builds = 0
+@dataclass(frozen=True, kw_only=True)
+class HeardGovernor(Governor):
+    """One that can be heard when somebody has come to be alone, and so may have to wait."""
+
+    came: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]:
+        self.came.release()
+        return super().alone(name)
+
+
+def test_one_failed_build_is_the_answer_to_all_who_waited_for_it(
+    docker: Engine, tmp_path: Path, said: list[str]
+) -> None:
+    governor, builds = HeardGovernor(directory=tmp_path / "locks"), 0
+    images = Images(engine=docker, governor=governor, say=said.append)
 
     async def failing(say: Say) -> int:
         nonlocal builds
         builds += 1
         for number in range(100):
             say(f"step {number}")
-        await asyncio.sleep(0.3)
+        for _ in range(5):
+            await governor.came.acquire()
         return 17
 
     async def five_at_once(name: str) -> list[object]:
-        wanted = [images.built([name], build=failing, seconds=60) for _ in range(5)]
+        wanted = [images.built([name], build=failing, seconds=20) for _ in range(5)]
         return list(await asyncio.gather(*wanted, return_exceptions=True))
 
+    async def in_turn(name: str) -> tuple[list[object], list[object]]:
+        first = await five_at_once(name)
+        assert builds == 1
+        return first, await five_at_once(name)
+
     name = f"flotilla-test-{uuid.uuid4().hex}:1"
-    errors = asyncio.run(five_at_once(name))
+    errors, _ = asyncio.run(in_turn(name))
     assert [type(error) for error in errors] == [ImageBuildError] * 5
     assert "step 99" in str(errors[-1])
     assert "step 59" not in str(errors[-1])
-    assert builds == 1
     assert said[:2] == [f"building {name}", "step 0"]
-    asyncio.run(five_at_once(name))
     assert builds == 2  # who asks after the failure gets an attempt of its own
 
 
