@@ -38,7 +38,7 @@ class Load:
                 f"Harbor takes a network a trial, and an engine as it comes has {STOCK_NETWORKS}: "
                 "`harbor run` and the old way get this far only by the address pools of this engine"
             )
-        for number in range(ground.rounds_of(quick=2, full=self.rounds)):
+        for number in range(ground.rounds_of(quick=1, full=self.rounds)):
             self._ours(ground, ground.work / f"stack-{number}")
             self._harbor(ground, ground.work / f"harbor-{number}")
             self._old_way(ground, ground.work / f"old-{number}")

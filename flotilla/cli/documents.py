@@ -58,6 +58,8 @@ class RunFacts(TypedDict):
     contended: bool | None
     waiting_on: str | None
     waiting_detail: str | None
+    created_at: str
+    queued_at: str | None
     started_at: str | None
     finished_at: str | None
     path: str
