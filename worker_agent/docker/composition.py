@@ -20,13 +20,15 @@ ELSEWHERE = ("$", "..", "://")
 class Composition:
     """The services, networks and volumes of all Compose files of a task; `main` is always among the services.
 
-    `complete` is false if files of Compose's own choosing come on top (`include`, `extends`).
+    `complete` is false as long as there are others, of files that Compose finds by itself (`include`, `extends`).
+    `named` is whether images can be named after what the task's files say of them.
     """
 
     services: Mapping[str, Mapping[str, Any]]
     networks: Mapping[str, Mapping[str, Any]]
     volumes: Mapping[str, Mapping[str, Any]]
     complete: bool
+    named: bool
 
     def built(self) -> list[str]:
         """The services whose image is built from the task."""
@@ -45,7 +47,7 @@ class Composition:
         recipes = [self.services[name] for name in self.built()]
         spelled = [str(recipe["build"]) for recipe in recipes]
         return (
-            self.complete
+            self.named
             and not any(mark in recipe for recipe in spelled for mark in ELSEWHERE)
             and not any("image" in recipe for recipe in recipes)
         )
@@ -76,7 +78,19 @@ def read(paths: Sequence[Path], *, main: Mapping[str, Any]) -> Composition:
                 found.setdefault(str(name), {}).update(_mapping(words))
         complete = complete and "include" not in document
     complete = complete and not any("extends" in service for service in services.values())
-    return Composition(services=services, networks=networks, volumes=volumes, complete=complete)
+    return Composition(services=services, networks=networks, volumes=volumes, complete=complete, named=complete)
+
+
+def resolved(words: Mapping[str, Any], *, without: Sequence[str] = ()) -> Composition:
+    """What Compose itself made of all files, as its `config` tells; `without` are services that are not the task's."""
+    services = {name: _stated(service) for name, service in _mapping(words.get("services")).items()}
+    return Composition(
+        services={name: service for name, service in services.items() if name not in without},
+        networks={name: _mapping(network) for name, network in _mapping(words.get("networks")).items()},
+        volumes={name: _mapping(volume) for name, volume in _mapping(words.get("volumes")).items()},
+        complete=True,
+        named=False,
+    )
 
 
 def overlay(
@@ -151,6 +165,11 @@ def _of_main(service: Mapping[str, Any], *, init: bool) -> dict[str, Any]:
     if init and "init" not in service and "entrypoint" not in service:
         words["init"] = True
     return words
+
+
+def _stated(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the keys that Compose lists as not stated."""
+    return {key: word for key, word in service.items() if word is not None}
 
 
 def _is_only_named(service: Mapping[str, Any]) -> bool:

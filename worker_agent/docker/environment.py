@@ -14,7 +14,7 @@ from harbor.environments.base import ExecResult, OutputCallback
 from harbor.environments.capabilities import EnvironmentCapabilities
 from harbor.environments.definition import should_use_prebuilt_docker_image
 from harbor.environments.docker.docker import DockerEnvironment, _sanitize_docker_compose_project_name
-from harbor.models.task.config import EnvironmentConfig, NetworkMode, NetworkPolicy, TaskOS
+from harbor.models.task.config import NetworkPolicy
 from harbor.models.trial.config import ResourceMode
 from harbor.utils.container_cache import docker_build_context_hash
 
@@ -23,6 +23,7 @@ from worker_agent.docker import compose_command, containers
 from worker_agent.docker.access import ContainerAccess
 from worker_agent.docker.commands import Listener
 from worker_agent.docker.composition import Additions, read
+from worker_agent.docker.cut_off import is_cut_off
 from worker_agent.docker.errors import ComposeMissingError, EngineError, EngineUnavailableError, ImageGoneError
 from worker_agent.docker.governor import Governor
 from worker_agent.docker.host_access import refuse_files
@@ -65,7 +66,7 @@ class DockerTrialEnvironment(ContainerAccess):
         **words: Any,
     ) -> None:
         # Harbor asks for capabilities while it initialises.
-        self._is_cut_off = _is_cut_off(**words)
+        self._is_cut_off = is_cut_off(**words)
         super().__init__(*args, **words)
         self._memory_mb = self._resource_limit_value("memory", auto_mode=ResourceMode.LIMIT) or memory_mb
         self._additions = Additions(
@@ -75,7 +76,7 @@ class DockerTrialEnvironment(ContainerAccess):
             memory_mb_of_main=self._memory_mb,
             log_max_size=LOG_MAX_SIZE,
         )
-        of_worker = {WORKER: labels[WORKER]} if labels and WORKER in labels else {}
+        of_worker = {name: text for name, text in (labels or {}).items() if name == WORKER}
         self._network = Network(name=network, subnet=subnet, labels=of_worker, containers=containers_at_once)
         self._allow_host_access = allow_host_access
         self._governor = Governor(directory=Path(lock_dir))
@@ -122,11 +123,10 @@ class DockerTrialEnvironment(ContainerAccess):
         except ImageGoneError:  # somebody else's clean-up took it between its making and its use
             container, plan = await self._started_flat(project)
         await containers.healthy(self._engine, container)
-        # A program of the image's own may have ended meanwhile, which a command in the container shows.
         dirs = opened(self._mounts) if plan.init else self._mount_targets(writable_only=True)
         made = await self.ensure_dirs(dirs)
         if made and made.return_code != 0:
-            await containers.healthy(self._engine, container)  # most often it has ended meanwhile, and says why
+            await containers.healthy(self._engine, container)  # a program of the image's own has most often ended
         await self._upload_environment_dir_after_start()
 
     async def _started_flat(self, project: Project) -> tuple[str, containers.ContainerPlan]:
@@ -298,25 +298,3 @@ class DockerTrialEnvironment(ContainerAccess):
         except (EngineError, EngineUnavailableError) as error:
             # A graded trial stays graded; what stays has its labels, and the janitor will see it.
             self.logger.error(f"The containers of {self._name} could not be removed: {error}")
-
-
-def _is_cut_off(
-    *,
-    environment_dir: Path,
-    task_env_config: EnvironmentConfig,
-    network_policy: NetworkPolicy | None = None,
-    phase_network_policies: Sequence[NetworkPolicy] = (),
-    extra_docker_compose: Sequence[Path | str] | None = None,
-    override_gpus: int | None = None,
-    **_: object,
-) -> bool:
-    """Whether one container without a network is all that the task's policies ask for, in every phase."""
-    policies = [network_policy or NetworkPolicy(), *phase_network_policies]
-    is_plain = not (
-        (environment_dir / "docker-compose.yaml").exists()
-        or extra_docker_compose
-        or task_env_config.os == TaskOS.WINDOWS
-        or task_env_config.gpus
-        or override_gpus
-    )
-    return is_plain and all(policy.network_mode == NetworkMode.NO_NETWORK for policy in policies)

@@ -11,7 +11,7 @@ from harbor.constants import MAIN_SERVICE_NAME
 
 from flotilla.task.compose import HostFolder
 from worker_agent.docker.commands import Listener
-from worker_agent.docker.composition import Additions, Composition, overlay, own_image
+from worker_agent.docker.composition import Additions, Composition, overlay, own_image, resolved
 from worker_agent.docker.containers import has_entry_point
 from worker_agent.docker.engine import Engine, named
 from worker_agent.docker.errors import ComposeFileError, ContainerStartError
@@ -42,13 +42,14 @@ class Compose(Protocol):
     ) -> Awaitable[tuple[str, int]]: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Project:
     """One project. `image` is the name that the content of the task gives to what is built from it."""
 
     name: str
     image: str
     composition: Composition
+    """What is known of it; of files that include or extend others, Compose is asked before anything is done."""
     additions: Additions
     bounds: HostFolder | None
     """What its files may name on this host; None where the deployment allows everything, or no file is the task's."""
@@ -69,6 +70,7 @@ class Project:
 
         Raises `ComposeFileError`, and what `Images.built` raises.
         """
+        await self._complete()
         self._write_overlay(init=False)
         await self._admit()
         if self.composition.is_built_by_content():
@@ -81,6 +83,7 @@ class Project:
 
         Raises `ComposeFileError` before anything is started, and `ContainerStartError`.
         """
+        await self._complete()
         for image in self.composition.pulled():
             await self.images.pulled(image)
         if self.composition.built() and MAIN_SERVICE_NAME not in self.composition.built():
@@ -103,17 +106,26 @@ class Project:
                 for name in image["RepoTags"]:
                     await delete(self.engine, f"/images/{named(name)}")
 
+    async def _complete(self) -> None:
+        """Know every service, so that none is without our limits."""
+        if not self.composition.complete:
+            self.overlay.write_text(json.dumps({"services": {}}))  # what the services themselves state is asked
+            self.composition = resolved(json.loads(await self._resolved()), without=self.harbors_services)
+
     async def _admit(self) -> None:
         """Refuse what reaches beyond the task's own containers, by what Compose itself makes of all files."""
-        if self.bounds is None:
-            return
-        resolved = Path(self.folder.name) / "resolved.json"
-        command = ["config", "--format", "json", "--output", str(resolved)]
+        if self.bounds is not None:
+            granted = dict.fromkeys(self.harbors_services, ("NET_ADMIN",))
+            refuse_resolved(await self._resolved(), folder=self.bounds, project=self.name, granted=granted)
+
+    async def _resolved(self) -> str:
+        """What Compose makes of all files, as JSON. Raises `ComposeFileError`."""
+        written = Path(self.folder.name) / "resolved.json"
+        command = ["config", "--format", "json", "--output", str(written)]
         output, code = await self.compose(command, seconds=READ_SECONDS)
         if code != 0:
             raise ComposeFileError(f"docker compose cannot read the files:\n{output[-KEPT_OUTPUT:].strip()}")
-        granted = dict.fromkeys(self.harbors_services, ("NET_ADMIN",))
-        refuse_resolved(resolved.read_text(), folder=self.bounds, project=self.name, granted=granted)
+        return written.read_text()
 
     async def _started(self, command: Sequence[str], *, seconds: float) -> tuple[str, int]:
         """Compose goes on from what there is, so that it may be asked again."""

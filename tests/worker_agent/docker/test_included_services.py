@@ -1,0 +1,105 @@
+"""Services that come by Compose's `include` and `extends` have the labels and limits of all others."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.worker_agent.docker.tasks import IMAGE, IMAGE_LABEL, Runner, TaskSpec, fault, labelled, reward
+from worker_agent.docker.engine import Engine
+
+pytestmark = pytest.mark.filterwarnings("ignore:Task.checksum:DeprecationWarning")  # Harbor's own
+
+FILES = {
+    "docker-compose.yaml": """
+include: [side/db.yaml, {path: [deep/first.yaml, deep/second.yaml], project_directory: deep}]
+services:
+  main: {depends_on: [db, nested, twice]}
+  same: {extends: kept, command: sleep infinity}
+  kept: {image: IMAGE, command: sleep infinity, pids_limit: 7, mem_limit: 32m, init: true}
+  other: {extends: {file: side/base.yaml, service: base}}
+  absent: {image: IMAGE, profiles: [never]}
+""",
+    "side/db.yaml": """
+include: [more/nested.yaml]
+services: {db: {image: IMAGE, command: sleep infinity, init: true, volumes: ['data:/data']}}
+volumes: {data: {}}
+networks: {apart: {}}
+""",
+    "side/more/nested.yaml": """
+services: {nested: {build: ., command: sleep infinity, init: true, pids_limit: 100000, networks: [apart]}}
+networks: {apart: {}}
+""",
+    "side/more/Dockerfile": f"FROM IMAGE\nLABEL {IMAGE_LABEL}=included\n",
+    "side/base.yaml": """
+services:
+  base: {image: IMAGE, command: sleep infinity, logging: {driver: json-file, options: {max-size: 100m}}, init: true}
+""",
+    "deep/first.yaml": "services: {twice: {image: IMAGE, init: true}}\n",
+    "deep/second.yaml": "services: {twice: {command: sleep infinity}}\n",
+}
+SERVICES = {"main", "db", "nested", "twice", "same", "kept", "other"}
+SPEC = TaskSpec(
+    settings=f'docker_image = "{IMAGE}"',
+    environment={name: text.replace("IMAGE", IMAGE) for name, text in FILES.items()},
+    solve="getent hosts db twice && touch /done",
+)
+
+
+@pytest.mark.parametrize("allow_host_access", [False, True])
+def test_each_of_them_is_labelled_and_limited(
+    runner: Runner, docker: Engine, labels: dict[str, str], allow_host_access: bool
+) -> None:
+    class Seen(dict[str, Mapping[str, Any]]):
+        volumes = networks = 0
+
+    async def scenario() -> Seen:
+        within = Runner(
+            folder=runner.folder, labels=labels, network=runner.network, allow_host_access=allow_host_access
+        )
+        environment = (await within.trial(SPEC)).agent_environment
+        await environment.start(force_build=False)
+        seen = Seen()
+        try:
+            for container in await labelled(docker, labels):
+                service = container["Labels"]["com.docker.compose.service"]
+                seen[service] = (await docker.json("GET", f"/containers/{container['Id']}/json"))["HostConfig"]
+            mark = next(f"{name}={text}" for name, text in labels.items())
+            query = {"filters": f'{{"label": ["{mark}"]}}'}
+            seen.volumes = len((await docker.json("GET", "/volumes", query=query))["Volumes"])
+            seen.networks = len(await docker.json("GET", "/networks", query=query))
+        finally:
+            await environment.stop(delete=True)
+        return seen
+
+    seen = asyncio.run(scenario())
+    assert set(seen) == SERVICES
+    assert {name: host["PidsLimit"] for name, host in seen.items()} == {
+        **dict.fromkeys(SERVICES, 4096), "kept": 7, "same": 7,
+    }  # fmt: skip
+    megabytes = {name: host["Memory"] >> 20 for name, host in seen.items() if name != "main"}
+    assert megabytes == {**dict.fromkeys(SERVICES - {"main"}, 4096), "kept": 32, "same": 32}
+    assert {host["OomScoreAdj"] for host in seen.values()} == {500}
+    assert {host["LogConfig"]["Config"]["max-size"] for host in seen.values()} == {"1m"}
+    assert (seen.volumes, seen.networks) == (1, 2)
+
+
+def test_the_oracle_solves_a_task_with_them(runner: Runner, docker: Engine) -> None:
+    result = asyncio.run(runner.run(SPEC))
+    assert (reward(result), fault(result)) == (1.0, None)
+
+    async def images() -> list[Any]:
+        query = {"filters": f'{{"label": ["{IMAGE_LABEL}=included"], "dangling": ["false"]}}'}
+        return list(await docker.json("GET", "/images/json", query=query))
+
+    assert asyncio.run(images()) == [], "what Compose built for this trial alone has gone with it"
+
+
+def test_what_they_ask_of_the_host_is_refused_as_everywhere(runner: Runner) -> None:
+    files = {
+        "docker-compose.yaml": "include: [x.yaml]\n",
+        "x.yaml": f"services: {{x: {{image: {IMAGE}, pid: host}}}}\n",
+    }
+    result = asyncio.run(runner.run(TaskSpec(settings=f'docker_image = "{IMAGE}"', environment=files)))
+    assert fault(result) == "ComposeFileError"
