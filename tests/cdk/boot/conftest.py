@@ -19,6 +19,12 @@ from tests.cdk.boot.stand_ins import put_stand_ins
 
 TOOLS = ("debootstrap", "dpkg-deb", "gpg", "ip", "unshare")
 BUCKET, KEY = "assets", "worker-runtime.tar.gz"
+SECONDS_TO_MAKE = 600
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Whichever test is the first waits until a root is made and a machine has booted."""
+    item.add_marker(pytest.mark.timeout(SECONDS_TO_MAKE))
 
 
 @pytest.fixture(scope="session")
