@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import engine, stack
+from bench import engine, stack, waiting
 from bench.cpu import process_seconds, spending, tree_seconds
 from bench.faults import BenchFault, MissingPart
 from bench.figures import Goal
@@ -27,7 +27,7 @@ LOOK_SECONDS = 0.25
 SIDES = {Wanted.DOCKER: "Flotilla in Docker", Wanted.SANDBOX: "Flotilla in the sandbox"}
 PSS = "PSS of ours a slot"
 CLIENTS = "engine command lines beside the trials"
-WAITS = "#!/bin/sh\necho waiting\nexec sleep 900\n"
+WAITING_SECONDS = 900
 
 
 def run(ground: Ground) -> None:
@@ -41,7 +41,8 @@ def run(ground: Ground) -> None:
             ours.finished(ours.order(bundle, runs=1))  # what is done once in a worker's life
             for number in range(ground.rounds_of(quick=1, full=3)):
                 _cpu(ground, ours, bundle, side=side, runs=16 if ground.quick else SLOTS)
-                _memory(ground, ours, side=side, waiting=_waiting_task(ground.work / f"{environment.value}-{number}"))
+                task = waiting.write(ground.work / f"{environment.value}-{number}", seconds=WAITING_SECONDS)
+                _memory(ground, ours, side=side, task=task)
         _fork(ground, side=side, chosen=Chosen(name=environment, reason="it is measured"))
 
 
@@ -69,8 +70,8 @@ def _cpu(ground: Ground, ours: stack.Stack, bundle: str, *, side: str, runs: int
         ground.note(side, f"CPU a trial: {name}", seconds / runs, unit="s")
 
 
-def _memory(ground: Ground, ours: stack.Stack, *, side: str, waiting: Path) -> None:
-    job = ours.order(ours.upload(waiting), runs=SLOTS)
+def _memory(ground: Ground, ours: stack.Stack, *, side: str, task: Path) -> None:
+    job = ours.order(ours.upload(task), runs=SLOTS)
     logs = f"jobs/{job['id']}/*/*/agent/oracle.txt"
     _await(
         lambda: sum(1 for _ in (ours.directory / "shared").glob(logs)) == SLOTS,
@@ -89,19 +90,6 @@ def _memory(ground: Ground, ours: stack.Stack, *, side: str, waiting: Path) -> N
     ours.client.cancel_job(job["id"])
     _await(lambda: not WorkerProcesses.of(ours.pid).trials, "the end of what was cancelled")
     ours.await_no_containers()
-
-
-def _waiting_task(place: Path) -> Path:
-    """`hello`, whose agent stays at work."""
-    for file in stack.HELLO.rglob("*"):
-        if file.is_file():
-            target = place / file.relative_to(stack.HELLO)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.read_bytes())
-    (place / "solution" / "solve.sh").write_text(WAITS)
-    settings = place / "task.toml"
-    settings.write_text(settings.read_text().replace("timeout_sec = 30", "timeout_sec = 900"))
-    return place
 
 
 def _await(happened: Callable[[], bool], event: str) -> None:
