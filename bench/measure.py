@@ -37,6 +37,10 @@ class Ground:
         self._samples.setdefault((side, figure, unit), []).append(value)
         self.say(f"{side}: {figure} {value:.4g} {unit}")
 
+    def forget(self, side: str) -> None:
+        """All samples of a side that is not to be compared with."""
+        self._samples = {key: samples for key, samples in self._samples.items() if key[0] != side}
+
     def remark(self, line: str) -> None:
         """A sentence for under the table."""
         self.remarks.append(line)

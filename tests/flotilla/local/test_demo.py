@@ -18,7 +18,9 @@ def check_ten_runs(shown: str) -> None:
     assert lines[header].split() == ["run", "state", "reward", "seconds", "cause", "trial", "directory"]
     runs = [line.split() for line in lines[header + 1 : header + 11]]
     assert [run[:3] for run in runs] == [[str(number), "graded", "1"] for number in range(1, 11)]
-    assert "is done: 10 graded of 10 runs; mean reward 1" in lines[header + 11]
+    below = lines[header + 11 :]
+    warned = "contended" in below[0]  # by a machine that has much else to do
+    assert "is done: 10 graded of 10 runs; mean reward 1" in below[1 if warned else 0]
     assert "stopped: no process, container, network or mount is left" in lines[-1]
 
 
