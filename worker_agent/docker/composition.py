@@ -20,7 +20,8 @@ ELSEWHERE = ("$", "..", "://")
 class Composition:
     """The services, networks and volumes of all Compose files of a task; `main` is always among the services.
 
-    `complete` is false as long as there are others, of files that Compose finds by itself (`include`, `extends`).
+    `complete` is false as long as there may be others: of files that Compose finds by itself (`include`, `extends`), or
+    under tags, which Compose reads over or follows.
     `named` is whether images can be named after what the task's files say of them.
     """
 
@@ -72,11 +73,11 @@ def read(paths: Sequence[Path], *, main: Mapping[str, Any]) -> Composition:
     volumes: dict[str, dict[str, Any]] = {}
     complete = True
     for path in paths:
-        document = _document(path)
+        document, is_plain = _document(path)
         for kind, found in (("services", services), ("networks", networks), ("volumes", volumes)):
             for name, words in _mapping(document.get(kind)).items():
                 found.setdefault(str(name), {}).update(_mapping(words))
-        complete = complete and "include" not in document
+        complete = complete and is_plain and "include" not in document
     complete = complete and not any("extends" in service for service in services.values())
     return Composition(services=services, networks=networks, volumes=volumes, complete=complete, named=complete)
 
@@ -180,11 +181,18 @@ def _is_ours(words: Mapping[str, Any]) -> bool:
     return not words.get("external")
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _document(path: Path) -> tuple[dict[str, Any], bool]:
+    """What the file says, and whether no tag in it hides what Compose would see."""
+    text = path.read_text()
     try:
-        return _mapping(yaml.load(path.read_text(), Loader=_ComposeLoader))  # noqa: S506 - a SafeLoader
+        words = _mapping(yaml.load(text, Loader=_ComposeLoader))  # noqa: S506 - a SafeLoader
+        return words, not ("!" in text and _has_tags(text))
     except yaml.YAMLError as error:
         raise ComposeFileError(f"the Compose file {path.name} is no YAML: {error}") from error
+
+
+def _has_tags(text: str) -> bool:
+    return any(getattr(event, "tag", None) for event in yaml.parse(text, Loader=yaml.SafeLoader))
 
 
 def _mapping(words: object) -> dict[str, Any]:
@@ -192,7 +200,7 @@ def _mapping(words: object) -> dict[str, Any]:
 
 
 class _ComposeLoader(yaml.SafeLoader):
-    """Compose has tags of its own (`!reset`, `!override`); what they mark is of no interest here."""
+    """Compose has tags of its own (`!reset`, `!override`), and takes any other; it is asked what they come to."""
 
 
 _ComposeLoader.add_multi_constructor("!", lambda *_: None)

@@ -111,6 +111,8 @@ class Project:
         if not self.composition.complete:
             self.overlay.write_text(json.dumps({"services": {}}))  # what the services themselves state is asked
             self.composition = resolved(json.loads(await self._resolved()), without=self.harbors_services)
+            if MAIN_SERVICE_NAME not in self.composition.services:
+                raise ComposeFileError(f"the service {MAIN_SERVICE_NAME} would not be started: take it out of profiles")
 
     async def _admit(self) -> None:
         """Refuse what reaches beyond the task's own containers, by what Compose itself makes of all files."""

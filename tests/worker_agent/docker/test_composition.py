@@ -104,6 +104,28 @@ def test_tags_of_compose_are_read_over(tmp_path: Path) -> None:
     assert set(of(tmp_path, "services: {db: {image: x, ports: !reset []}}").services) == {"main", "db"}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "services: !override {main: {image: x}, db: {image: x}}",
+        "services: !any {db: {image: x}}",
+        "!any services: {db: {image: x}}",
+        "!any include: [other.yaml]",
+        "services: {db: !any {build: ., image: 'debian:bookworm-slim'}}",
+        "!any\nservices: {db: {image: x}}",
+        "!!binary c2VydmljZXM=: {db: {image: x}}",
+    ],
+)
+def test_what_a_tag_may_hide_is_for_compose_to_say(tmp_path: Path, text: str) -> None:
+    composition = of(tmp_path, text)
+    assert not composition.complete
+    assert not composition.is_built_by_content()
+
+
+def test_an_exclamation_mark_is_no_tag(tmp_path: Path) -> None:
+    assert of(tmp_path, "services: {db: {image: x, command: 'echo hi!'}}").complete
+
+
 def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     with pytest.raises(ComposeFileError, match=r"0\.yaml"):
         of(tmp_path, "services: [")

@@ -1,6 +1,7 @@
 """Services that come by Compose's `include` and `extends` have the labels and limits of all others."""
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,6 +95,62 @@ def test_the_oracle_solves_a_task_with_them(runner: Runner, docker: Engine) -> N
         return list(await docker.json("GET", "/images/json", query=query))
 
     assert asyncio.run(images()) == [], "what Compose built for this trial alone has gone with it"
+
+
+@pytest.mark.parametrize(
+    "text", ["services: !any {hidden: %s}", "!any services: {hidden: %s}", "services: {hidden: !any %s}"]
+)
+def test_a_service_behind_a_tag_is_labelled_and_limited(
+    runner: Runner, docker: Engine, labels: dict[str, str], text: str
+) -> None:
+    service = f"{{image: '{IMAGE}', command: sleep infinity, init: true, volumes: ['data:/data']}}"
+    files = {"docker-compose.yaml": f"{text % service}\nvolumes: !any {{data: {{}}}}\n"}
+
+    async def scenario() -> tuple[dict[str, Any], int]:
+        spec = TaskSpec(settings=f'docker_image = "{IMAGE}"', environment=files)
+        environment = (await runner.trial(spec)).agent_environment
+        await environment.start(force_build=False)
+        try:
+            seen = {
+                one["Labels"]["com.docker.compose.service"]: await docker.json("GET", f"/containers/{one['Id']}/json")
+                for one in await labelled(docker, labels)
+            }
+            mark = next(f"{name}={text}" for name, text in labels.items())
+            query = {"filters": f'{{"label": ["{mark}"]}}'}
+            return seen, len((await docker.json("GET", "/volumes", query=query))["Volumes"])
+        finally:
+            await environment.stop(delete=True)
+
+    seen, volumes = asyncio.run(scenario())
+    assert (set(seen), volumes) == ({"main", "hidden"}, 1)
+    host = seen["hidden"]["HostConfig"]
+    assert (host["PidsLimit"], host["Memory"] >> 20, host["OomScoreAdj"]) == (4096, 4096, 500)
+    assert host["LogConfig"]["Config"]["max-size"] == "1m"
+
+
+def test_a_tag_gives_no_image_a_name_of_the_tasks_choice(runner: Runner, docker: Engine) -> None:
+    name = f"flotilla-test-{uuid.uuid4().hex[:12]}:chosen"
+    service = f"{{build: ., image: '{name}', pull_policy: build, command: sleep infinity, init: true}}"
+    files = {
+        "docker-compose.yaml": f"services: {{hidden: !any {service}}}\n",
+        "Dockerfile": f"FROM {IMAGE}\nLABEL {IMAGE_LABEL}=hidden\n",
+    }
+    asyncio.run(runner.run(TaskSpec(settings=f'docker_image = "{IMAGE}"', environment=files)))
+
+    async def images() -> list[Any]:
+        query = {"filters": f'{{"reference": ["{name}"]}}'}
+        return list(await docker.json("GET", "/images/json", query=query))
+
+    assert asyncio.run(images()) == []
+
+
+def test_a_main_that_compose_would_not_start_is_refused(runner: Runner) -> None:
+    files = {
+        "docker-compose.yaml": "include: [x.yaml]\nservices: {main: {profiles: [never]}}\n",
+        "x.yaml": f"services: {{x: {{image: '{IMAGE}', command: sleep infinity, init: true}}}}\n",
+    }
+    result = asyncio.run(runner.run(TaskSpec(settings=f'docker_image = "{IMAGE}"', environment=files)))
+    assert fault(result) == "ComposeFileError"
 
 
 def test_what_they_ask_of_the_host_is_refused_as_everywhere(runner: Runner) -> None:
