@@ -24,13 +24,19 @@ def make_all_immortal() -> int:
     None of them is ever freed, and none of those that hold something open closes it by itself any more: it is for a
     process that does no more than fork.
     """
-    if sys.version_info[:2] not in _COUNTS or sys.getrefcount(None) != _MARK or sys.byteorder != "little":
+    if sys.version_info[:2] not in _COUNTS or not _is_where_it_was():
         return 0
     met = 0
     for found in gc.get_objects():
         if not isinstance(found, FrameType):
             met += _make_immortal(found)
     return met
+
+
+def _is_where_it_was() -> bool:
+    """Whether an object begins with its count, which builds without the interpreter's lock, or for tracing, change."""
+    mortal, fixed = (ctypes.c_uint32.from_address(id(value)).value for value in (object(), None))
+    return fixed == _MARK and 0 < mortal < _MARK
 
 
 def is_immortal(value: object) -> bool:

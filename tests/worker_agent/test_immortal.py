@@ -6,7 +6,7 @@ import sys
 MAKE = "from worker_agent.immortal import is_immortal, make_all_immortal; made = make_all_immortal()"
 LOOK_AT_ALL = """
 import gc, os
-import asyncio, decimal, email.message, json, logging, sqlalchemy, unittest.mock
+import asyncio, decimal, email.message, json, logging, sqlalchemy, xml.dom.minidom
 {make}
 everything = gc.get_objects()
 gc.freeze()

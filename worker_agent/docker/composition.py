@@ -147,7 +147,7 @@ def _processes(service: Mapping[str, Any], *, most: int) -> dict[str, Any]:
     """The limit of processes where the service states none, or one beyond ours."""
     in_deploy = "pids" in _limits(service)
     own = _limits(service)["pids"] if in_deploy else service.get("pids_limit")
-    if isinstance(own, int) and own <= most:
+    if isinstance(own, int) and 0 < own <= most:  # Compose takes none, or less, for no limit
         return {}
     return {"deploy": {"resources": {"limits": {"pids": most}}}} if in_deploy else {"pids_limit": most}
 

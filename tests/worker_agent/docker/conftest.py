@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def labels(docker: Engine) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def container(docker: Engine, labels: dict[str, str]) -> Iterator[str]:
     """A running container of the trials' image."""
+    with running_container(docker, labels) as made:
+        yield made
+
+
+@contextmanager
+def running_container(docker: Engine, labels: dict[str, str]) -> Iterator[str]:
+    """A container of the trials' image, removed at the end; its id."""
     plan = containers.ContainerPlan(
         name=f"container-{uuid.uuid4().hex[:12]}",
         image=IMAGE,

@@ -74,7 +74,9 @@ def test_a_limit_of_processes_that_a_task_states_itself_stays(tmp_path: Path, ow
     assert "pids_limit" not in overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["main"]
 
 
-@pytest.mark.parametrize("own", ["pids_limit: 1000000", "deploy: {resources: {limits: {pids: 1000000}}}"])
+@pytest.mark.parametrize(
+    "own", ["pids_limit: 1000000", "pids_limit: -1", "pids_limit: 0", "deploy: {resources: {limits: {pids: 1000000}}}"]
+)
 def test_a_limit_of_processes_beyond_ours_is_ours(tmp_path: Path, own: str) -> None:
     words = overlay(of(tmp_path, f"services: {{db: {{{own}}}}}"), additions=ADDITIONS, images={}, init=True)
     db = words["services"]["db"]

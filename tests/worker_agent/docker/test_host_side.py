@@ -2,19 +2,17 @@
 
 import asyncio
 import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import TRIAL_IMAGE
+from tests.worker_agent.docker.conftest import running_container
 from tests.worker_agent.docker.tasks import PREBUILT, Runner, reward
 from tests.worker_agent.engine_proxy import Injury, Kind, proxied
 from worker_agent.docker import archives, commands, containers, host_side
 from worker_agent.docker.engine import Engine
 from worker_agent.docker.errors import EngineError
-from worker_agent.docker.leftovers import remove_container
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root reaches into a container"),
@@ -41,24 +39,8 @@ def shell(engine: Engine, container: str, command: str) -> str:
 @pytest.fixture
 def other(docker: Engine, labels: dict[str, str]) -> Iterator[str]:
     """Another running container."""
-    plan = containers.ContainerPlan(
-        name=f"container-{uuid.uuid4().hex[:12]}",
-        image=TRIAL_IMAGE,
-        env={},
-        labels=labels,
-        network="none",
-        pids_limit=100,
-        log_max_size="1m",
-        init=True,
-    )
-
-    async def started() -> str:
-        made = await containers.create(docker, plan)
-        await containers.start(docker, made)
-        return made
-
-    yield asyncio.run(started())
-    asyncio.run(remove_container(docker, plan.name))
+    with running_container(docker, labels) as made:
+        yield made
 
 
 @pytest.fixture
@@ -110,25 +92,28 @@ def test_the_archive_is_unpacked_without_the_engine(docker_engine: str, containe
     assert unpacked.met == 0
 
 
-@pytest.mark.parametrize("link", ["{0}", "/../../..{0}"])
-def test_no_link_of_the_container_leads_to_the_host(docker: Engine, container: str, tmp_path: Path, link: str) -> None:
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder of the host, to be empty at the end; beside it is the `file` that a test uploads."""
+    (tmp_path / "file").write_text("from the task")
     outside = tmp_path / "outside"
     outside.mkdir()
-    (tmp_path / "file").write_text("from the task")
+    return outside
+
+
+@pytest.mark.parametrize("link", ["{0}", "/../../..{0}"])
+def test_no_link_of_the_container_leads_to_the_host(docker: Engine, container: str, outside: Path, link: str) -> None:
     shell(docker, container, f"mkdir -p {outside} && ln -s {link.format(outside)} /way")
-    asyncio.run(archives.upload_file(docker, container, source=tmp_path / "file", target="/way/file"))
+    asyncio.run(archives.upload_file(docker, container, source=outside.parent / "file", target="/way/file"))
     assert list(outside.iterdir()) == []
     assert shell(docker, container, f"cat {outside}/file") == "from the task"
 
 
 @pytest.mark.parametrize("link", ["/proc/1/root{0}", "/proc/self/cwd{0}"])
-def test_a_link_by_way_of_the_kernel_leads_nowhere(docker: Engine, container: str, tmp_path: Path, link: str) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (tmp_path / "file").write_text("from the task")
+def test_a_link_by_way_of_the_kernel_leads_nowhere(docker: Engine, container: str, outside: Path, link: str) -> None:
     shell(docker, container, f"mkdir -p {outside} && ln -s {link.format(outside)} /way")
     with pytest.raises(EngineError, match="/way/file"):  # it was left to the engine, which finds no way either
-        asyncio.run(archives.upload_file(docker, container, source=tmp_path / "file", target="/way/file"))
+        asyncio.run(archives.upload_file(docker, container, source=outside.parent / "file", target="/way/file"))
     assert list(outside.iterdir()) == []
 
 

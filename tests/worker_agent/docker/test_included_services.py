@@ -1,6 +1,7 @@
 """Services that come by Compose's `include` and `extends` have the labels and limits of all others."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -48,6 +49,11 @@ SPEC = TaskSpec(
 )
 
 
+def images(docker: Engine, **filters: list[str]) -> list[Any]:
+    """Those of the engine that the filters leave."""
+    return list(asyncio.run(docker.json("GET", "/images/json", query={"filters": json.dumps(filters)})))
+
+
 @pytest.mark.parametrize("allow_host_access", [False, True])
 def test_each_of_them_is_labelled_and_limited(
     runner: Runner, docker: Engine, labels: dict[str, str], allow_host_access: bool
@@ -89,12 +95,8 @@ def test_each_of_them_is_labelled_and_limited(
 def test_the_oracle_solves_a_task_with_them(runner: Runner, docker: Engine) -> None:
     result = asyncio.run(runner.run(SPEC))
     assert (reward(result), fault(result)) == (1.0, None)
-
-    async def images() -> list[Any]:
-        query = {"filters": f'{{"label": ["{IMAGE_LABEL}=included"], "dangling": ["false"]}}'}
-        return list(await docker.json("GET", "/images/json", query=query))
-
-    assert asyncio.run(images()) == [], "what Compose built for this trial alone has gone with it"
+    left = images(docker, label=[f"{IMAGE_LABEL}=included"], dangling=["false"])
+    assert left == [], "what Compose built for this trial alone has gone with it"
 
 
 @pytest.mark.parametrize(
@@ -136,12 +138,7 @@ def test_a_tag_gives_no_image_a_name_of_the_tasks_choice(runner: Runner, docker:
         "Dockerfile": f"FROM {IMAGE}\nLABEL {IMAGE_LABEL}=hidden\n",
     }
     asyncio.run(runner.run(TaskSpec(settings=f'docker_image = "{IMAGE}"', environment=files)))
-
-    async def images() -> list[Any]:
-        query = {"filters": f'{{"reference": ["{name}"]}}'}
-        return list(await docker.json("GET", "/images/json", query=query))
-
-    assert asyncio.run(images()) == []
+    assert images(docker, reference=[name]) == []
 
 
 def test_a_main_that_compose_would_not_start_is_refused(runner: Runner) -> None:
