@@ -23,6 +23,7 @@ BEFORE = """
 mkdir -p {0}/there/sub {0}/was-folder/full {0}/real && cd {0}
 chmod 1777 there && chown 7:8 there/sub && echo old > there/file && ln -s /etc/passwd there/link
 touch was-folder/full/file && echo x > was-file && ln -s real linked && ln -s {0}/real/ absolute
+find . -mindepth 1 -exec touch --no-dereference --date=@123456789 {{}} +
 """
 LISTED = """
 cd {0} && find . -mindepth 1 -path ./made -prune -o -printf '%p %y %m %U:%G %n %l %Ts\\n' | sort
