@@ -110,6 +110,11 @@ class Assignment:
         self._excess = self._excess or excess
         self.stop(Stopped.LIMIT)
 
+    @property
+    def logs_are_at_rest(self) -> bool:
+        """Whether a round of shipping would do nothing for it now; asked in a thread for files."""
+        return self._logs is None or self._logs.is_at_rest
+
     async def ship(self, *, final: bool = False) -> Shipped | None:
         """Ships what the logs grew by, redacted; None if they did not grow."""
         logs = self._logs

@@ -4,7 +4,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from worker_agent import control_group
 from worker_agent.assignment import Assignment
 from worker_agent.bounds import Usage, excess
 from worker_agent.control_group import ControlGroup
@@ -35,6 +37,8 @@ class BoundsWatch:
         """Processor time of this round."""
         self._full: set[str] = set()
         """Trials that were at a limit of processes when they were last looked at."""
+        self._places: Mapping[str, Path] = {}
+        """Where groups of sandboxes are, as this round found it."""
         host = equipment.chosen.docker_host
         self._holdings = Holdings(Engine(host), worker_labels(equipment.settings), of=TRIAL) if host else None
 
@@ -48,6 +52,7 @@ class BoundsWatch:
     async def look_once(self) -> None:
         """One round."""
         held = await self._held()
+        self._places = control_group.places()
         running = [one for one in self._roster.assignments.values() if one.has_trial and one.ending is None]
         self._full &= {one.run.trial_name for one in running}
         for assignment in running:
@@ -79,7 +84,8 @@ class BoundsWatch:
         scratch, bounds = assignment.place.scratch, assignment.bounds
         layers = [str(scratch / "sandbox"), str(scratch / "task"), *(folder for one in held for folder in one.folders)]
         written = [str(scratch / name) for name in ("trials", "tmp", "home")]
-        groups = [*groups_of(scratch / "sandbox"), *(group for one in held if (group := ControlGroup.of(one.pid)))]
+        own = groups_of(scratch / "sandbox", within=self._places)
+        groups = [*own, *(group for one in held if (group := ControlGroup.of(one.pid)))]
         return Usage(
             storage=lying_in(layers, most=bounds.storage),
             output=lying_in(written, most=bounds.output),

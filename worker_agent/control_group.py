@@ -34,7 +34,7 @@ class ControlGroup:
     def make(cls, name: str, *, processes: int, memory_bytes: int) -> Self | None:
         """A new group below or beside our own; None if this host, or who we are, allows none that limits processes."""
         made = {}
-        for controller, folder in _places().items():
+        for controller, folder in places().items():
             try:
                 (folder / name).mkdir(exist_ok=True)
             except OSError as fault:
@@ -48,9 +48,9 @@ class ControlGroup:
         return group
 
     @classmethod
-    def called(cls, name: str) -> Self:
-        """The group that `make` gives this name, wherever it is by now."""
-        found = {controller: folder / name for controller, folder in _places().items()}
+    def called(cls, name: str, *, within: Mapping[str, Path] | None = None) -> Self:
+        """The group that `make` gives this name, in the places that are known, else wherever they are by now."""
+        found = {controller: folder / name for controller, folder in (within or places()).items()}
         return cls(folders={controller: folder for controller, folder in found.items() if folder.is_dir()})
 
     def join(self, pid: int) -> None:
@@ -136,7 +136,7 @@ def _folders_of(pid: int) -> dict[str, Path]:
     return found
 
 
-def _places() -> dict[str, Path]:
+def places() -> dict[str, Path]:
     """Where we may make a group, for each controller."""
     own = _folders_of(os.getpid())
     if not _is_unified():

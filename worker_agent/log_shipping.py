@@ -31,7 +31,11 @@ class LogShipping:
     async def ship_once(self) -> None:
         """One round. A trial whose files cannot be written is reported and tried again; it holds up no other."""
         assignments = list(self._roster.assignments.values())
-        rounds = await asyncio.gather(*(one.ship() for one in assignments), return_exceptions=True)
+        grown = await self._equipment.threads.files(
+            # Sixty trials that think are looked at in one go; a thread each would cost more than all looks.
+            lambda: [one for one in assignments if not one.logs_are_at_rest]
+        )
+        rounds = await asyncio.gather(*(one.ship() for one in grown), return_exceptions=True)
         for shipped in rounds:
             if isinstance(shipped, Shipped):
                 self._unrecorded.append(shipped)

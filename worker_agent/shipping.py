@@ -7,6 +7,7 @@ trusted: a task can put a link where its log should be, so no link is followed a
 import itertools
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ READ_BYTES = 1 << 20
 MOST_READS_A_ROUND = 8  # so that one trial that prints without end does not hold up the others
 MOST_BYTES = 64 << 20  # of one log, where nothing else is said
 CLOSE_SECONDS = 5.0  # for a shipment under way; a file system that hangs keeps its files
+SETTLED_NANOSECONDS = 100_000_000  # a change sooner after another one might bear the same time
 
 CUT = "[cut here by Flotilla: this log was longer than the {:,} bytes that are kept of one]\n"
 
@@ -44,6 +46,14 @@ class _Stream:
     shipped: int = 0
     unshipped: bytes = b""
     is_cut: bool = False
+
+    @property
+    def grown(self) -> tuple[int, int] | None:
+        """The size of the file that grows now and when it last changed, in nanoseconds; None if it can be forgotten."""
+        if self.descriptor is None or self.is_cut:
+            return None
+        state = os.fstat(self.descriptor)
+        return state.st_size, state.st_ctime_ns
 
     def advance(self, *, moved: Sequence[Path], final: bool) -> None:
         """Ships what grew; `final` also ships what was held back."""
@@ -122,6 +132,33 @@ class _Stream:
         self.unshipped = self.unshipped[len(data) :]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sight:
+    """When the folders of the logs last changed, in nanoseconds, and of each stream what grows now.
+
+    The times are those that no task can set.
+    """
+
+    folders: tuple[int | None, ...]
+    files: Mapping[Stream, tuple[int, int] | None]
+
+    def is_settled(self, now: int) -> bool:
+        """Whether a change after this one would show."""
+        times = [*self.folders, *(grown[1] for grown in self.files.values() if grown)]
+        return all(time is None or time < now - SETTLED_NANOSECONDS for time in times)
+
+    def is_within(self, read: Mapping[Stream, int]) -> bool:
+        """Whether all that was there has been read since."""
+        return all(grown is None or grown[0] <= read[stream] for stream, grown in self.files.items())
+
+
+def _changed(folder: Path) -> int | None:
+    try:
+        return folder.lstat().st_ctime_ns
+    except OSError:  # Harbor has not made it yet, or the task made it something else
+        return None
+
+
 @dataclass(slots=True, kw_only=True)
 class TrialLogs:
     """The three streams of one trial, from its local directory to its directory on the shared file system.
@@ -137,6 +174,20 @@ class TrialLogs:
     _streams: dict[Stream, _Stream] = field(default_factory=dict)
     _told: dict[Stream, int] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _at_rest: _Sight | None = None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether a round now would find what the last one left: it costs a few looks at the local disk, and no more.
+
+        So it is while another thread ships them.
+        """
+        if not self._turn.acquire(blocking=False):
+            return True
+        try:
+            return self._at_rest is not None and self._sight() == self._at_rest
+        finally:
+            self._turn.release()
 
     def ship(self, *, final: bool = False) -> Mapping[Stream, tuple[str, int]]:
         """Ships what grew; returns the file and size in bytes of each stream that grew since it was last told.
@@ -152,6 +203,7 @@ class TrialLogs:
             self._turn.release()
 
     def _ship(self, *, final: bool) -> Mapping[Stream, tuple[str, int]]:
+        before, now = self._sight(), time.time_ns()
         for stream in Stream:
             log = self._streams.get(stream) or self._found(stream)
             if log is not None:
@@ -160,7 +212,17 @@ class TrialLogs:
         told = {} if final else self._told
         grown = {stream: size for stream, size in sizes.items() if size != told.get(stream)}
         self._told = sizes
+        read = {stream: log.read for stream, log in self._streams.items()}
+        if before.is_settled(now) and before.is_within(read):
+            self._at_rest = before
         return {stream: (str(self._streams[stream].name), size) for stream, size in grown.items()}
+
+    def _sight(self) -> _Sight:
+        """What would be otherwise if a log had grown, appeared, been replaced, emptied or moved away."""
+        return _Sight(
+            folders=tuple(_changed(self.local / name) for name in ("", "agent", "verifier", "steps")),
+            files={stream: log.grown for stream, log in self._streams.items()},
+        )
 
     def close(self) -> None:
         """Lets go of every file; what was not shipped is not shipped any more."""

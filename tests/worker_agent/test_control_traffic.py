@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import pytest
 
@@ -105,9 +106,32 @@ def test_what_all_logs_grew_by_is_recorded_in_one_statement(
         await LogShipping(equipment=worker.worker.equipment, roster=worker.worker.roster).ship_once()
         assert {worker.worker.trial(one).logs["trial"]["size"] for one in _assignments(worker)} == {7}
 
+    monkeypatch.setattr(Assignment, "logs_are_at_rest", False)
     monkeypatch.setattr(Assignment, "ship", grown)
     sent, made = traffic(workplace, ship, leases=leases)
     assert (sent - leases, made) == (1, [])  # each trial was looked at once
+
+
+@pytest.mark.parametrize("leases", [1, SLOTS])
+def test_trials_whose_logs_are_at_rest_cost_one_look_of_one_thread(
+    workplace: Workplace, leases: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[object] = []
+
+    async def ship(worker: Busy) -> None:
+        files = worker.worker.equipment.threads.files
+
+        async def counted(work: Callable[[], Any]) -> object:
+            handed.append(work)
+            return await files(work)
+
+        with monkeypatch.context() as counting:
+            counting.setattr(worker.worker.equipment.threads, "files", counted)
+            await LogShipping(equipment=worker.worker.equipment, roster=worker.worker.roster).ship_once()
+
+    monkeypatch.setattr(Assignment, "logs_are_at_rest", True)
+    assert traffic(workplace, ship, leases=leases) == (0, [])
+    assert len(handed) == 1
 
 
 def _assignments(worker: Busy) -> list[Assignment]:

@@ -1,5 +1,6 @@
 """The control groups of sandboxes: what they are called, so that the worker finds those that a trial's process made."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from worker_agent.control_group import ControlGroup
@@ -10,7 +11,8 @@ def name_of(place: Path) -> str:
     return f"flotilla-{place.name}"
 
 
-def groups_of(places: Path) -> list[ControlGroup]:
-    """The groups of all sandboxes that lie in a folder."""
-    found = [ControlGroup.called(name_of(place)) for place in places.iterdir()] if places.is_dir() else []
+def groups_of(sandboxes: Path, *, within: Mapping[str, Path] | None = None) -> list[ControlGroup]:
+    """The groups of all sandboxes that lie in a folder, in the places for groups that are known."""
+    names = [name_of(place) for place in sandboxes.iterdir()] if sandboxes.is_dir() else []
+    found = [ControlGroup.called(name, within=within) for name in names]
     return [group for group in found if group.folders]
