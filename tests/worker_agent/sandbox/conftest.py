@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def environment(tmp_path: Path) -> Callable[..., SandboxEnvironment]:
         return SandboxEnvironment(
             environment_dir=context,
             environment_name=name,
-            session_id=f"{name}__env",
+            session_id=f"{name}__{uuid.uuid4().hex}",  # it names a group of the host, where others test beside us
             trial_paths=TrialPaths(tmp_path / name),
             task_env_config=EnvironmentConfig(**settings),
             network_policy=policy,
