@@ -94,7 +94,7 @@ class Receiver:
         if not run_ids:
             return {}
         try:
-            return await self._equipment.threads.database(lambda connection: declared(connection, run_ids=run_ids))
+            return await self._equipment.threads.reading(lambda connection: declared(connection, run_ids=run_ids))
         except SQLAlchemyError as fault:
             _log.warning("what %d runs need is not known: %s", len(run_ids), fault)
             return {}

@@ -18,6 +18,7 @@ class Threads:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         # Renewals and sending take a connection each, which no other thread can then be waiting for.
         self._database = ThreadPoolExecutor(DATABASE_CONNECTIONS - 2, thread_name_prefix="database")
         self._sending = ThreadPoolExecutor(1, thread_name_prefix="sending")
@@ -40,6 +41,10 @@ class Threads:
     async def database[T](self, work: Callable[[Connection], T]) -> T:
         """Runs `work` in one transaction, committed when it returns."""
         return await _run(self._database, lambda: self._transact(work))
+
+    async def reading[T](self, work: Callable[[Connection], T]) -> T:
+        """Runs one statement that only reads, in no transaction: to begin and to end one are two more round trips."""
+        return await _run(self._database, lambda: self._read(work))
 
     async def renewal[T](self, work: Callable[[Connection], T]) -> T:
         """The same, on the thread that only renewals use."""
@@ -72,6 +77,10 @@ class Threads:
 
     def _transact[T](self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
+            return work(connection)
+
+    def _read[T](self, work: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection:
             return work(connection)
 
 
