@@ -113,6 +113,16 @@ def test_the_unit_of_the_worker_says_what_the_design_says(booted: Booted) -> Non
     assert promised <= set(unit)
 
 
+@pytest.mark.parametrize("unit", ["flotilla-worker.service", "docker.service.d/flotilla.conf"])
+def test_sixty_busy_containers_leave_worker_and_engine_an_eighth_of_the_processors_each(
+    booted: Booted, unit: str
+) -> None:
+    """The engine gives each container a group with the usual weight of 100, beside these two."""
+    lines = booted.machine.text(f"/etc/systemd/system/{unit}").splitlines()
+    [weight] = [int(line.removeprefix("CPUWeight=")) for line in lines if line.startswith("CPUWeight=")]
+    assert weight >= (weight + weight + 60 * 100) / 8
+
+
 def test_a_worker_is_started_for_ten_minutes_before_its_machine_is_given_up(booted: Booted) -> None:
     unit = booted.machine.text("/etc/systemd/system/flotilla-worker.service").splitlines()
     figures = {name: int(number) for name, _, number in (line.partition("=") for line in unit) if number.isdigit()}
