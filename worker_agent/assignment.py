@@ -198,6 +198,7 @@ class Assignment:
             secrets=secrets,
             environment=equipment.environment_of(run, self.place.scratch),
             build_patience=equipment.build_patience,
+            niceness=equipment.chosen.niceness,
         )
         most = equipment.settings.log_mb << 20
         self._logs = self.place.logs(agent=run.agent_name, redactor=self._redactor, most_bytes=most)

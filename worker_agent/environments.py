@@ -17,6 +17,7 @@ SANDBOX_CLASS = "worker_agent.sandbox.environment:SandboxEnvironment"
 DOCKER_PARTS = ("harbor.environments.docker.docker_unix",)  # which Harbor imports when a trial begins
 SANDBOX_PARTS = ("encodings.unicode_escape",)  # how the kernel writes names of mounts
 LABEL = "flotilla"
+SANDBOX_NICENESS = 10  # a tenth of the usual share of the processors, which its control group has too
 NOTES = "notes.json"  # in a trial's scratch: what its environment says of its end
 CONTAINERS_A_TRIAL = 2  # the agent's, and the verifier's where that is a separate one
 
@@ -47,6 +48,14 @@ class Chosen:
         In Docker that limit is applied to the build alone, which may first wait for its turn among others.
         """
         return 4.0 if self.name is Wanted.DOCKER else 1.0
+
+    @property
+    def niceness(self) -> int:
+        """Of the trials' processes. A sandbox is all below them, and the worker goes first: it renews all leases.
+
+        Containers are not, and are in groups of their own: Harbor, which times them, must not stand behind them.
+        """
+        return 0 if self.name is Wanted.DOCKER else SANDBOX_NICENESS
 
 
 async def choose(wanted: Wanted, *, scratch: Path, environ: Mapping[str, str]) -> Chosen:

@@ -65,6 +65,8 @@ def _leave_the_nursery(order: dict[str, Any], nursery: int) -> None:
     if os.getppid() != nursery:
         os._exit(_NOT_BEGUN)
     Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
+    if niceness := order["niceness"]:
+        give_way(niceness)
     limit_resources()
     os.environ.clear()
     os.environ.update(order["environment"])
@@ -73,6 +75,16 @@ def _leave_the_nursery(order: dict[str, Any], nursery: int) -> None:
     for descriptor, instead in ((_ORDERS, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
         os.dup2(instead, descriptor)
     os.closerange(3, 1024)
+
+
+def give_way(niceness: int) -> None:
+    """Lets others go before this process and all that it will start, however many begin at once.
+
+    A kernel may give each session a share of its own, and weigh niceness within it alone: then the share is lowered.
+    """
+    os.nice(niceness)
+    with contextlib.suppress(OSError):  # this kernel has no such shares, or changes them for root alone
+        Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 def limit_resources() -> None:

@@ -38,6 +38,7 @@ def place_order(
     secrets: Mapping[str, str],
     environment: Mapping[str, Any],
     build_patience: float,
+    niceness: int,
 ) -> Order:
     """Makes the trial's directories and says what its process is to do."""
     for folder in ("home", "tmp", "trials"):
@@ -64,4 +65,5 @@ def place_order(
         arguments=asdict(words),
         environment={**variables, **own, **secrets},
         log=scratch / "process.log",
+        niceness=niceness,
     )

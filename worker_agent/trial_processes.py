@@ -31,6 +31,7 @@ class Order:
     arguments: Mapping[str, Any]
     environment: Mapping[str, str] = field(repr=False)
     log: Path
+    niceness: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +116,7 @@ class Nursery:
             "arguments": dict(order.arguments),
             "environment": dict(order.environment),
             "log": str(order.log),
+            "niceness": order.niceness,
         }
         self._write(words)
         return TrialProcess(id=order.id, pid=await birth, ended=ended)

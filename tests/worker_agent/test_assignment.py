@@ -1,7 +1,9 @@
 """How an assignment ends when its files, its lease, its worker or we ourselves fail it."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.worker_agent.one_worker import OneWorker, one_worker
 from tests.worker_agent.workplace import Workplace
 from worker_agent import assignment as assignment_module
 from worker_agent.assignment import Assignment
+from worker_agent.environments import SANDBOX_NICENESS
 from worker_agent.verdict import Stopped
 
 BOUND_SECONDS = 30
@@ -38,6 +41,10 @@ async def until_begun(worker: OneWorker, assignment: Assignment) -> None:
     """Its process has written to its log, and that was shipped."""
     while not await assignment.ship():  # noqa: ASYNC110 - another process writes it
         await asyncio.sleep(0.02)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def pressed(assignment: Assignment) -> dict[str, Any]:
@@ -124,6 +131,19 @@ def test_a_fault_of_ours_after_the_trial_keeps_what_it_ran_under(
         ended = worker.trial(assignment)
         assert (ended.state, ended.cause, ended.message) == ("errored", "harness", "a fault of ours")
         assert ended.conditions == pressed(assignment)
+
+    with_worker(workplace, work)
+
+
+def test_a_trial_in_the_sandbox_gives_way_to_its_worker(workplace: Workplace, job_id: str) -> None:
+    async def work(worker: OneWorker) -> None:
+        assignment = await worker.begun("log_and_wait")
+        carrying = asyncio.create_task(assignment.carry_out())
+        await until_begun(worker, assignment)
+        [trial] = children_of(worker.errands.pid)
+        assert os.getpriority(os.PRIO_PROCESS, trial) == min(os.getpriority(os.PRIO_PROCESS, 0) + SANDBOX_NICENESS, 19)
+        assignment.stop(Stopped.LEASE_LOST)
+        await carrying
 
     with_worker(workplace, work)
 

@@ -10,6 +10,7 @@ from worker_agent.sandbox.errors import ProcessesExceeded
 
 from .conftest import Starting
 
+USUAL_SHARES = {"cpu.weight": 100, "cpu.shares": 1024}
 CROWD = "for n in $(seq 60); do sleep 300 & done; wait"
 
 
@@ -35,6 +36,18 @@ def test_one_process_without_control_groups_has_no_memory_without_end(started: S
             assert "memory exhausted" in (refused.stdout or "")
 
     asyncio.run(scenario())
+
+
+def test_a_sandbox_has_a_tenth_of_the_usual_share_of_the_processors(started: Starting) -> None:
+    async def scenario() -> dict[str, int]:
+        async with started() as sandbox:
+            folders = [group.folders["cpu"] for group in sandbox._running().groups if "cpu" in group.folders]
+            files = [folder / name for folder in folders for name in USUAL_SHARES]
+            return {file.name: int(file.read_text()) for file in files if file.exists()}
+
+    if not (shares := asyncio.run(scenario())):
+        pytest.skip("this host allows no control groups of processors")
+    assert {name: USUAL_SHARES[name] // 10 for name in shares} == shares
 
 
 def test_what_the_kernel_ends_for_memory_is_noted_and_logged(started: Starting, tmp_path: Path) -> None:
