@@ -186,6 +186,8 @@ class TrialLogs:
             return True
         try:
             return self._at_rest is not None and self._sight() == self._at_rest
+        except OSError:  # the round will tell, for this trial alone
+            return False
         finally:
             self._turn.release()
 

@@ -1,5 +1,6 @@
 """Logs at rest cost next to nothing, and whatever happens to them ends their rest."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -104,6 +105,18 @@ def test_logs_that_could_not_be_written_do_not_rest(trial: Trial) -> None:
     trial.shared.unlink()
     bring_to_rest(trial)
     assert trial.read(LOG).endswith("another\n")
+
+
+def test_logs_that_cannot_be_looked_at_do_not_rest(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> os.stat_result:
+        raise OSError(errno.EIO, "Input/output error")
+
+    trial.append(LOG, "a line\n")
+    bring_to_rest(trial)
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fstat", fail)
+        rests = trial.logs.is_at_rest
+    assert not rests
 
 
 def test_logs_that_changed_a_moment_ago_do_not_rest_yet(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
