@@ -1,5 +1,6 @@
 """What a task's Compose files say, as far as it matters to us, and the overlay that goes on top of them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from harbor.constants import MAIN_SERVICE_NAME
 from worker_agent.docker.containers import OOM_SCORE
 from worker_agent.docker.errors import ComposeFileError
 
+_NO_MEMORY = re.compile(r"\s*(-.*|\+?[0.]+\s*[A-Za-z]*\s*)")
 STOP_GRACE = "1s"
 ELSEWHERE = ("$", "..", "://")
 """Marks of a build that follows variables, or reads folders or addresses outside of the task."""
@@ -113,10 +115,8 @@ def overlay(
     for name, service in composition.services.items():
         if _mapping(service.get("logging")).get("driver") != "none":
             services[name]["logging"] = _logging(service, additions=additions)
-        services[name] |= _processes(service, most=additions.pids_limit)
-        if not _limits_memory(service):
-            of_main = name == MAIN_SERVICE_NAME
-            services[name]["mem_limit"] = f"{additions.memory_mb_of_main if of_main else additions.memory_mb}m"
+        megabytes = additions.memory_mb_of_main if name == MAIN_SERVICE_NAME else additions.memory_mb
+        services[name] |= _lacking_limits(service, processes=additions.pids_limit, memory=f"{megabytes}m")
         if "oom_score_adj" not in service:
             services[name]["oom_score_adj"] = OOM_SCORE
         if name in images:
@@ -143,21 +143,30 @@ def _logging(service: Mapping[str, Any], *, additions: Additions) -> dict[str, A
     return {"driver": "json-file", "options": options}
 
 
-def _processes(service: Mapping[str, Any], *, most: int) -> dict[str, Any]:
-    """The limit of processes where the service states none, or one beyond ours."""
-    in_deploy = "pids" in _limits(service)
-    own = _limits(service)["pids"] if in_deploy else service.get("pids_limit")
-    if isinstance(own, int) and 0 < own <= most:  # Compose takes none, or less, for no limit
-        return {}
-    return {"deploy": {"resources": {"limits": {"pids": most}}}} if in_deploy else {"pids_limit": most}
+def _lacking_limits(service: Mapping[str, Any], *, processes: int, memory: str) -> dict[str, Any]:
+    """The limits of which the service states none, and that of processes if it states more.
+
+    Compose knows two places for them, and refuses a service that has limits in both.
+    """
+    resources = _mapping(_mapping(service.get("deploy")).get("resources"))
+    in_deploy = "limits" in resources
+    stated = _mapping(resources.get("limits")) if in_deploy else service
+    of_processes, of_memory = ("pids", "memory") if in_deploy else ("pids_limit", "mem_limit")
+    lacking: dict[str, Any] = {}
+    if not _is_limit_of_processes(stated.get(of_processes), most=processes):
+        lacking[of_processes] = processes
+    if not _is_limit_of_memory(stated.get(of_memory)):
+        lacking[of_memory] = memory
+    return {"deploy": {"resources": {"limits": lacking}}} if in_deploy and lacking else lacking
 
 
-def _limits_memory(service: Mapping[str, Any]) -> bool:
-    return "mem_limit" in service or "memory" in _limits(service)
+def _is_limit_of_processes(own: object, *, most: int) -> bool:
+    return isinstance(own, int) and 0 < own <= most  # Compose takes none, or less, for no limit
 
 
-def _limits(service: Mapping[str, Any]) -> dict[str, Any]:
-    return _mapping(_mapping(_mapping(service.get("deploy")).get("resources")).get("limits"))
+def _is_limit_of_memory(own: object) -> bool:
+    """Whatever is neither nothing nor below it: the engine takes those for no limit."""
+    return own is not None and not _NO_MEMORY.fullmatch(str(own))
 
 
 def _of_main(service: Mapping[str, Any], *, init: bool) -> dict[str, Any]:
@@ -182,11 +191,12 @@ def _is_ours(words: Mapping[str, Any]) -> bool:
 
 
 def _document(path: Path) -> tuple[dict[str, Any], bool]:
-    """What the file says, and whether no tag in it hides what Compose would see."""
+    """What the file says, and whether that is all: no tag, and no further document, which Compose would merge."""
     text = path.read_text()
     try:
-        words = _mapping(yaml.load(text, Loader=_ComposeLoader))  # noqa: S506 - a SafeLoader
-        return words, not ("!" in text and _has_tags(text))
+        documents = list(yaml.load_all(text, Loader=_ComposeLoader))
+        is_plain = len(documents) < 2 and not ("!" in text and _has_tags(text))
+        return _mapping(next(iter(documents), None)), is_plain
     except yaml.YAMLError as error:
         raise ComposeFileError(f"the Compose file {path.name} is no YAML: {error}") from error
 

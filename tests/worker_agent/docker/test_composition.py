@@ -96,6 +96,26 @@ def test_a_limit_of_memory_that_a_task_states_itself_stays(tmp_path: Path, own: 
     assert not {"mem_limit", "oom_score_adj"} & words.keys()
 
 
+@pytest.mark.parametrize("limits", ["{}", "{cpus: '1'}"])
+def test_limits_go_where_a_service_has_others(tmp_path: Path, limits: str) -> None:
+    """Compose refuses a service that has some in either place."""
+    composition = of(tmp_path, f"services: {{db: {{deploy: {{resources: {{limits: {limits}}}}}}}}}")
+    words = overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["db"]
+    assert words["deploy"] == {"resources": {"limits": {"pids": 10, "memory": "20m"}}}
+    assert not {"pids_limit", "mem_limit"} & words.keys()
+
+
+@pytest.mark.parametrize("none", ["0", "'0'", "0b", "0.0g", "-1", "'-1'", "null"])
+@pytest.mark.parametrize("own", ["mem_limit: {}", "deploy: {{resources: {{limits: {{memory: {}, pids: 5}}}}}}"])
+def test_no_limit_of_memory_is_ours_where_it_was_stated(tmp_path: Path, own: str, none: str) -> None:
+    composition = of(tmp_path, f"services: {{db: {{{own.format(none)}}}}}")
+    words = overlay(composition, additions=ADDITIONS, images={}, init=True)["services"]["db"]
+    if "deploy" in own:
+        assert words["deploy"] == {"resources": {"limits": {"memory": "20m"}}}
+    else:
+        assert words["mem_limit"] == "20m"
+
+
 @pytest.mark.parametrize("own", ["init: false", "entrypoint: /sbin/init"])
 def test_a_program_that_is_to_be_the_first_stays_it(tmp_path: Path, own: str) -> None:
     composition = of(tmp_path, f"services: {{main: {{{own}}}}}")
@@ -116,9 +136,10 @@ def test_tags_of_compose_are_read_over(tmp_path: Path) -> None:
         "services: {db: !any {build: ., image: 'debian:bookworm-slim'}}",
         "!any\nservices: {db: {image: x}}",
         "!!binary c2VydmljZXM=: {db: {image: x}}",
+        "services: {}\n---\nservices: {db: {build: .}}",
     ],
 )
-def test_what_a_tag_may_hide_is_for_compose_to_say(tmp_path: Path, text: str) -> None:
+def test_what_a_tag_or_a_document_may_hide_is_for_compose_to_say(tmp_path: Path, text: str) -> None:
     composition = of(tmp_path, text)
     assert not composition.complete
     assert not composition.is_built_by_content()

@@ -21,6 +21,9 @@ services:
   same: {extends: kept, command: sleep infinity}
   kept: {image: IMAGE, command: sleep infinity, pids_limit: 7, mem_limit: 32m, init: true}
   other: {extends: {file: side/base.yaml, service: base}}
+  endless: {image: IMAGE, command: sleep infinity, init: true, mem_limit: 0}
+  vast: {image: IMAGE, command: sleep infinity, init: true, deploy: {resources: {limits: {memory: '0'}}}}
+  slow: {image: IMAGE, command: sleep infinity, init: true, deploy: {resources: {limits: {cpus: '0.5'}}}}
   absent: {image: IMAGE, profiles: [never]}
 """,
     "side/db.yaml": """
@@ -41,7 +44,7 @@ services:
     "deep/first.yaml": "services: {twice: {image: IMAGE, init: true}}\n",
     "deep/second.yaml": "services: {twice: {command: sleep infinity}}\n",
 }
-SERVICES = {"main", "db", "nested", "twice", "same", "kept", "other"}
+SERVICES = {"main", "db", "nested", "twice", "same", "kept", "other", "endless", "vast", "slow"}
 SPEC = TaskSpec(
     settings=f'docker_image = "{IMAGE}"',
     environment={name: text.replace("IMAGE", IMAGE) for name, text in FILES.items()},
@@ -100,9 +103,15 @@ def test_the_oracle_solves_a_task_with_them(runner: Runner, docker: Engine) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["services: !any {hidden: %s}", "!any services: {hidden: %s}", "services: {hidden: !any %s}"]
+    "text",
+    [
+        "services: !any {hidden: %s}",
+        "!any services: {hidden: %s}",
+        "services: {hidden: !any %s}",
+        "services: {main: {init: true}}\n---\nservices: {hidden: %s}",
+    ],
 )
-def test_a_service_behind_a_tag_is_labelled_and_limited(
+def test_a_service_behind_a_tag_or_in_a_second_document_is_labelled_and_limited(
     runner: Runner, docker: Engine, labels: dict[str, str], text: str
 ) -> None:
     service = f"{{image: '{IMAGE}', command: sleep infinity, init: true, volumes: ['data:/data']}}"
